@@ -1,0 +1,214 @@
+"""Softmax, log-softmax and the cross entropy of logits with class indices, row by row of a 2-D array.
+
+A row is read three times at most, from the cache: its maximum, the sum of exp(x - maximum), the result.
+NaN or a row of -inf only gives NaN, as in PyTorch. Every ``*_rows`` kernel treats the rows ``start`` to
+``stop`` and writes nothing else, so the rows may be shared out among threads.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .jit import jit
+from .special import exp
+
+__all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward", "softmax",
+           "softmax_backward"]  # fmt: skip
+
+#: Lets LLVM sum in SIMD lanes; NaN and infinity keep their meaning.
+_SUMS = {"reassoc", "contract", "nsz", "arcp"}
+
+
+@jit
+def _maximum(row, lanes):
+    """Largest element of a row (any number if it holds a NaN).
+
+    The running maxima in ``lanes`` become SIMD code, which a single one would not.
+    """
+    largest = row.dtype.type(-np.inf)
+    whole = row.size - row.size % lanes.size
+    if whole > 0:
+        for j in range(lanes.size):
+            lanes[j] = row[j]
+        for first in range(lanes.size, whole, lanes.size):
+            block = row[first : first + lanes.size]
+            for j in range(lanes.size):
+                lanes[j] = block[j] if block[j] > lanes[j] else lanes[j]
+        for value in lanes:
+            largest = value if value > largest else largest
+    for i in range(whole, row.size):
+        largest = row[i] if row[i] > largest else largest
+    return largest
+
+
+@jit(fastmath=_SUMS)
+def _sum_of_exp(row, largest):
+    """Sum of exp(row - largest)."""
+    total = row.dtype.type(0)
+    for i in range(row.size):
+        total += exp(row[i] - largest)
+    return total
+
+
+@jit
+def log_softmax_rows(start, stop, x, out):
+    """out[r] = x[r] - logsumexp(x[r])."""
+    lanes = np.empty(16, x.dtype)
+    for r in range(start, stop):
+        row, result = x[r], out[r]
+        largest = _maximum(row, lanes)
+        log_total = x.dtype.type(math.log(_sum_of_exp(row, largest)))
+        for i in range(row.size):
+            result[i] = (row[i] - largest) - log_total
+
+
+@jit(fastmath=_SUMS)
+def softmax_rows(start, stop, x, out):
+    """out[r] = exp(x[r]) / sum(exp(x[r]))."""
+    lanes = np.empty(16, x.dtype)
+    for r in range(start, stop):
+        row, result = x[r], out[r]
+        largest = _maximum(row, lanes)
+        total = x.dtype.type(0)
+        for i in range(row.size):
+            result[i] = exp(row[i] - largest)
+            total += result[i]
+        for i in range(row.size):
+            result[i] /= total
+
+
+@jit(fastmath=_SUMS)
+def log_softmax_backward_rows(start, stop, grad, log_probabilities, out):
+    """out[r] = grad[r] - exp(log_probabilities[r]) * sum(grad[r])."""
+    for r in range(start, stop):
+        g, row, result = grad[r], log_probabilities[r], out[r]
+        total = grad.dtype.type(0)
+        for i in range(g.size):
+            total += g[i]
+        for i in range(g.size):
+            result[i] = g[i] - exp(row[i]) * total
+
+
+@jit(fastmath=_SUMS)
+def softmax_backward_rows(start, stop, grad, probabilities, out):
+    """out[r] = probabilities[r] * (grad[r] - dot(grad[r], probabilities[r]))."""
+    for r in range(start, stop):
+        g, row, result = grad[r], probabilities[r], out[r]
+        total = grad.dtype.type(0)
+        for i in range(g.size):
+            total += g[i] * row[i]
+        for i in range(g.size):
+            result[i] = row[i] * (g[i] - total)
+
+
+@jit
+def cross_entropy_rows(start, stop, logits, target, weight, ignore_index, losses, log_probabilities):
+    """losses[r] = -weight[target[r]] * log_softmax(logits[r])[target[r]]; an empty weight is ones."""
+    log_softmax_rows(start, stop, logits, log_probabilities)
+    for r in range(start, stop):
+        label = target[r]
+        if label == ignore_index:
+            losses[r] = 0
+        elif weight.size > 0:
+            losses[r] = -weight[label] * log_probabilities[r, label]
+        else:
+            losses[r] = -log_probabilities[r, label]
+
+
+@jit
+def cross_entropy_backward_rows(start, stop, grad, log_probabilities, target, weight, ignore_index, out):
+    """out[r] = grad[r] * weight[target[r]] * (softmax(logits[r]) - onehot(target[r])), or 0."""
+    for r in range(start, stop):
+        row, result, label = log_probabilities[r], out[r], target[r]
+        scale = grad[r]
+        if label == ignore_index:
+            scale = grad.dtype.type(0)
+        elif weight.size > 0:
+            scale = grad[r] * weight[label]
+        for i in range(row.size):
+            result[i] = exp(row[i]) * scale
+        if label != ignore_index:
+            result[label] -= scale
+
+
+def _rows(kernel, *arrays):
+    """Run a kernel that has one output of the shape of its inputs over all rows."""
+    arrays = [np.ascontiguousarray(array) for array in arrays]
+    out = np.empty_like(arrays[0])
+    if out.size:
+        kernel(0, len(out), *arrays, out)
+    return out
+
+
+def log_softmax(x: np.ndarray) -> np.ndarray:
+    """log(softmax(x)) over the last axis of x (N, C), stable for logits of any size.
+
+    >>> log_softmax(np.array([[1000.0, 1000.0]])).round(6).tolist()
+    [[-0.693147, -0.693147]]
+    """
+    return _rows(log_softmax_rows, x)
+
+
+def log_softmax_backward(grad: np.ndarray, log_probabilities: np.ndarray) -> np.ndarray:
+    """Gradient of `log_softmax` by its input, from the cotangent and the output, both (N, C).
+
+    >>> log_softmax_backward(np.array([[1.0, 0.0]]), np.log([[0.25, 0.75]])).tolist()
+    [[0.75, -0.75]]
+    """
+    return _rows(log_softmax_backward_rows, grad, log_probabilities)
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    """exp(x) / sum(exp(x)) over the last axis of x (N, C), stable for logits of any size.
+
+    >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    return _rows(softmax_rows, x)
+
+
+def softmax_backward(grad: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Gradient of `softmax` by its input, from the cotangent and the output, both (N, C).
+
+    >>> softmax_backward(np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]])).tolist()
+    [[0.1875, -0.1875]]
+    """
+    return _rows(softmax_backward_rows, grad, probabilities)
+
+
+def _weight_or_empty(weight, dtype):
+    return np.empty(0, dtype) if weight is None else np.ascontiguousarray(weight, dtype)
+
+
+def cross_entropy(logits, target, weight=None, ignore_index=-100):
+    """Loss of every row and the log-softmax that the backward pass needs: arrays (N,) and (N, C).
+
+    ``logits`` is (N, C), ``target`` int64 (N,) with 0 <= target < C or target == ignore_index,
+    ``weight`` (C,) or None. Nothing is averaged here: the mean divides by the sum of weight[target],
+    which is the caller's to know (torch.nn.CrossEntropyLoss).
+
+    >>> losses, log_probabilities = cross_entropy(np.zeros((2, 4)), np.array([1, -100]))
+    >>> losses.round(6).tolist()
+    [1.386294, 0.0]
+    """
+    logits, target = np.ascontiguousarray(logits), np.ascontiguousarray(target)
+    losses, log_probabilities = np.empty(len(logits), logits.dtype), np.empty_like(logits)
+    weight = _weight_or_empty(weight, logits.dtype)
+    cross_entropy_rows(0, len(logits), logits, target, weight, ignore_index, losses, log_probabilities)
+    return losses, log_probabilities
+
+
+def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_index=-100):
+    """Gradient of `cross_entropy` by the logits (N, C), from a cotangent (N,) of the losses.
+
+    >>> cross_entropy_backward(np.ones(1), np.log([[0.25, 0.75]]), np.array([0])).tolist()
+    [[-0.75, 0.75]]
+    """
+    grad, target = np.ascontiguousarray(grad), np.ascontiguousarray(target)
+    log_probabilities = np.ascontiguousarray(log_probabilities)
+    weight = _weight_or_empty(weight, log_probabilities.dtype)
+    out = np.empty_like(log_probabilities)
+    cross_entropy_backward_rows(0, len(out), grad, log_probabilities, target, weight, ignore_index, out)
+    return out

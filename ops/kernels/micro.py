@@ -1,0 +1,112 @@
+"""The two micro-kernels: every matrix product and convolution ends in one of them.
+
+Both keep a whole tile of sums in registers.  `outer_tile` adds rank-1 updates and finds the rows of its
+second matrix through a table of offsets, so that the matrix may be packed panels or shifted views of a
+padded image; `dot_tile` multiplies along contiguous memory and adds up at the end.
+"""
+
+from __future__ import annotations
+
+from .cpu import REGISTERS
+from .jit import jit
+from .simd import (
+    fence,
+    lanes_of,
+    no_inline,
+    offsets_by_step,
+    pointer_shift,
+    tile_add_dots,
+    tile_add_outer,
+    tile_load,
+    tile_store,
+    tile_sums,
+    tile_zeros,
+)
+
+__all__ = ["DOT_COLUMNS", "DOT_ROWS", "FEW_ROWS", "ROWS", "SUMS", "dot_tile", "outer_tile"]
+
+# A tile must fit the registers next to its operands: 16 sums of 32 registers, 12 of 16.
+ROWS = 8 if REGISTERS == 32 else 6
+FEW_ROWS = ROWS // 2
+DOT_ROWS = 4
+DOT_COLUMNS = 4 if REGISTERS == 32 else 3
+SUMS = DOT_ROWS * DOT_COLUMNS + 15  # room for the sums of a dot tile in whole vectors
+
+
+def _outer_tile(height, vectors):
+    """The micro-kernel for a tile of ``height`` rows and ``vectors`` vectors of columns."""
+
+    @jit
+    def outer_tile(
+        a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
+    ):
+        no_inline()
+        rows = offsets_by_step(0, last_row, row_step, height)
+        start_rows = offsets_by_step(0, last_row, start_step, height)
+        out_rows = offsets_by_step(0, last_row, out_step, height)
+        whole = columns >= vectors * lanes_of(a)
+        if whole:
+            tile = tile_load(start, start_rows, vectors, None)
+        else:
+            tile = tile_load(start, start_rows, vectors, columns)
+        for k in range(depth):
+            tile = tile_add_outer(tile, a, rows, pointer_shift(b, table[k]))
+            a = pointer_shift(a, depth_step)
+            fence()
+        if whole:
+            tile_store(out, out_rows, tile, None)
+        else:
+            tile_store(out, out_rows, tile, columns)
+
+    return outer_tile
+
+
+_narrow_tile = _outer_tile(ROWS, 1)
+_square_tile = _outer_tile(ROWS, 2)
+_wide_tile = _outer_tile(FEW_ROWS, 4)
+
+
+@jit
+def outer_tile(
+    a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
+):
+    """``out[r, j] = start[r, j] + sum_k a[r, k] * b[table[k] + j]`` for r <= last_row < ROWS and j <
+    columns.
+
+    The pointers a, start and out are matrices with the given steps between rows; ``depth_step`` lies
+    between columns of ``a``.  ``columns`` is at most two vectors, or four where last_row < FEW_ROWS;
+    rows of ``b`` are read in whole vectors, one, two or four of them.  ``start`` may be ``out``.
+    """
+    lanes = lanes_of(a)
+    if columns <= lanes:
+        _narrow_tile(
+            a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
+        )
+    elif columns <= 2 * lanes:
+        _square_tile(
+            a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
+        )
+    else:
+        _wide_tile(
+            a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
+        )
+
+
+@jit
+def dot_tile(a, a_rows, b, b_rows, depth, sums):
+    """``sums[DOT_COLUMNS * r + c] = sum_k a[a_rows[r] + k] * b[b_rows[c] + k]`` for k < depth.
+
+    ``a_rows`` and ``b_rows`` are tuples of DOT_ROWS and DOT_COLUMNS offsets.  ``sums`` has room for
+    whole vectors.
+    """
+    no_inline()
+    lanes = lanes_of(a)
+    tile = tile_zeros(a, DOT_ROWS, DOT_COLUMNS)
+    for _ in range(depth // lanes):
+        tile = tile_add_dots(tile, a, a_rows, b, b_rows, None)
+        a = pointer_shift(a, lanes)
+        b = pointer_shift(b, lanes)
+        fence()
+    if depth % lanes:
+        tile = tile_add_dots(tile, a, a_rows, b, b_rows, depth % lanes)
+    tile_sums(sums, tile)

@@ -1,0 +1,134 @@
+"""Broadcasting and its reverse, the sum over broadcast axes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ops.core import Bad, case, op
+
+__all__ = ["broadcast_shapes", "expand", "sum_to"]
+
+
+def broadcast_shapes(*shapes) -> tuple[int, ...]:
+    """The common shape of several shapes, aligned from the right, or a RuntimeError as PyTorch gives it.
+
+    >>> broadcast_shapes((2, 1), (3,))
+    (2, 3)
+    >>> broadcast_shapes((2,), (3,))
+    Traceback (most recent call last):
+    ...
+    RuntimeError: The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0 \
+(shapes (2,) and (3,))
+    """
+    result: tuple[int, ...] = ()
+    for shape in shapes:
+        longer, shorter = (result, shape) if len(result) >= len(shape) else (shape, result)
+        merged = list(longer)
+        for i in range(1, len(shorter) + 1):
+            a, b = result[-i], shape[-i]
+            if a != b and a != 1 and b != 1:
+                raise RuntimeError(
+                    f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton "
+                    f"dimension {len(longer) - i} (shapes {result} and {shape})"
+                )
+            merged[-i] = b if a == 1 else a
+        result = tuple(merged)
+    return result
+
+
+def _sum_to_cases(rng):
+    yield case(rng.normal(size=(2, 3)), (1, 3))
+    yield case(rng.normal(size=(2, 3, 4)), (3, 1))
+    yield case(rng.normal(size=(2, 3)), ())
+    yield case(rng.normal(size=(0, 3)), (1, 3))
+    yield case(np.array(rng.normal()), ())
+
+
+@op(
+    grad=dict(input=lambda g, input_shape: expand(g, input_shape)),
+    samples=_sum_to_cases,
+    reference=lambda input, shape: _sum_reference(input, shape),
+    bad=[Bad((np.ones((2, 3)), (2, 2)), {}, RuntimeError, r"size 3.*cannot be summed to.*\(2, 2\)")],
+)
+def sum_to(input, shape):
+    """Sum an array over the axes along which ``shape`` was broadcast to it: the reverse of `expand`.
+
+    Args:
+        input: array of a shape that ``shape`` broadcasts to.
+        shape: the shape of the result.
+
+    Raises:
+        RuntimeError: if ``shape`` does not broadcast to the shape of ``input``.
+
+    >>> sum_to(np.ones((2, 3)), (1, 3))
+    array([[2., 2., 2.]])
+    """
+    if input.shape == shape:
+        return input
+    lead = input.ndim - len(shape)
+    axes = list(range(lead))
+    for i, size in enumerate(shape):
+        if input.shape[lead + i] != size:
+            if size != 1:
+                raise RuntimeError(f"dimension {lead + i} of size {input.shape[lead + i]} in {input.shape} cannot be "
+                                   f"summed to {size} of shape {tuple(shape)}")
+            axes.append(lead + i)
+    return np.asarray(np.add.reduce(input, axis=tuple(axes), keepdims=True, dtype=input.dtype)).reshape(shape)
+
+
+def _sum_reference(input, shape):
+    total = np.zeros(shape)
+    lead = input.ndim - len(shape)
+    for index in np.ndindex(input.shape):
+        total[tuple(0 if n == 1 else i for i, n in zip(index[lead:], shape))] += input[index]
+    return total
+
+
+def _expand_cases(rng):
+    yield case(rng.normal(size=(1, 3)), (2, 3))
+    yield case(rng.normal(size=(3, 1)), (2, 3, 4))
+    yield case(rng.normal(size=(3, 1)), (2, -1, 4))
+    yield case(np.array(rng.normal()), (2, 2))
+    yield case(rng.normal(size=(1, 3)), (0, 3))
+    yield case(np.array(rng.normal()), ())
+
+
+@op(
+    grad=dict(input=lambda g, input_shape: sum_to(g, input_shape)),
+    view=True,
+    samples=_expand_cases,
+    reference=lambda input, size: np.broadcast_to(
+        input, [input.shape[i - len(size)] if n == -1 else n for i, n in enumerate(size)]),
+    bad=[
+        Bad((np.ones((2, 3)), (2, 4)), {}, RuntimeError, r"expanded size.*\(4\).*existing size \(3\)"),
+        Bad((np.ones((2, 3)), (3,)), {}, RuntimeError, r"number of sizes provided.*\(1\)"),
+    ],
+)
+def expand(input, size):
+    """View of ``input`` in which axes of size 1 are repeated to ``size`` without copying; -1 keeps an axis.
+
+    Raises:
+        RuntimeError: if an axis of another size than 1 would change, or dimensions would be lost.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.Tensor.expand.html
+
+    >>> expand(np.array([[1.0], [2.0]]), (2, 3))
+    array([[1., 1., 1.],
+           [2., 2., 2.]])
+    """
+    size = tuple(size)
+    lead = len(size) - input.ndim
+    if lead < 0:
+        raise RuntimeError(f"expand({input.shape}, size={size}): the number of sizes provided ({len(size)}) must be "
+                           f"greater or equal to the number of dimensions in the tensor ({input.ndim})")
+    target = list(size)
+    for i, old in enumerate(input.shape):
+        new = target[lead + i]
+        if new == -1:
+            target[lead + i] = old
+        elif new != old and old != 1:
+            raise RuntimeError(f"The expanded size of the tensor ({new}) must match the existing size ({old}) at "
+                               f"non-singleton dimension {lead + i}. Target sizes: {size}. Tensor sizes: {input.shape}")
+    if any(n < 0 for n in target):
+        raise RuntimeError(f"expand: sizes {size} hold a negative number where the tensor has no dimension to keep")
+    return np.broadcast_to(input, target)

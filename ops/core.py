@@ -1,0 +1,261 @@
+"""What an op is: one record with its forward function, its gradient rules and the samples that test it.
+
+An op is called with arrays and computes; called with anything `Traced` (the engine's Tensor) it lets that
+value record it.  Gradient rules are written with ops, so one rule serves the first order (arrays in, arrays
+out, no graph) and every higher order (Tensors in, graph recorded).
+
+    @op(grad=dict(input=lambda g, other: mul(g, other), other=lambda g, input: mul(g, input)), broadcasts=True)
+    def mul(input, other):
+        return np.multiply(*operands(input, other))
+
+A rule is keyed by the argument it differentiates.  Its first parameter is the cotangent; the *names* of the
+others say what it needs, and only what some rule names is kept for the backward pass:
+
+==================  =============================================================================
+``input``           the value of that argument
+``ans``             the op's output; outputs of a multi-output op go by the names in ``outputs=``
+``input_shape``     the shape of that argument, which keeps no memory alive
+==================  =============================================================================
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import inspect
+import types
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+__all__ = ["TABLE", "Bad", "Case", "Composite", "Op", "Rule", "Traced", "array_of", "case", "composite", "dtype_of",
+           "op"]
+
+TABLE: dict[str, Op] = {}
+"""Every op and composite by name, in the order of definition.  The test-suite is generated from it."""
+
+
+class Traced:
+    """What a value must offer to be recorded: ``array`` and `record`; the engine's Tensor is one.
+
+    Attributes:
+        array: the NumPy array that holds the values.
+    """
+
+    array: np.ndarray
+
+    @staticmethod
+    def record(op: Op, args: tuple, kwargs: dict):
+        """Compute ``op`` and record it in the graph of its arguments."""
+        raise NotImplementedError
+
+    def receive(self, result) -> Traced:
+        """Take over ``result``, the value of a call with ``out=self``."""
+        raise NotImplementedError
+
+
+def array_of(value):
+    """The array behind a traced value; anything else unchanged.
+
+    >>> array_of(3.0)
+    3.0
+    """
+    return value.array if isinstance(value, Traced) else value
+
+
+def dtype_of(value) -> np.dtype:
+    """The NumPy dtype of an array or a traced value.
+
+    >>> dtype_of(np.ones(2))
+    dtype('float64')
+    """
+    return array_of(value).dtype
+
+
+# ------------------------------------------------------------------ samples: what an op is tested with
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Arguments of one test call of an op."""
+
+    args: tuple
+    kwargs: dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Bad:
+    """A call that must be refused: the arguments, the error's type and a regular expression of its text."""
+
+    args: tuple
+    kwargs: dict
+    error: type
+    match: str
+
+
+def case(*args, **kwargs) -> Case:
+    """A `Case` written like a call.
+
+    >>> case(1, dim=0)
+    Case(args=(1,), kwargs={'dim': 0})
+    """
+    return Case(args, kwargs)
+
+
+# ------------------------------------------------------------------ the record
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A gradient rule and the names of what it needs besides the cotangent."""
+
+    function: Callable
+    needs: tuple[str, ...]
+
+
+_SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
+_NO_RULES: types.MappingProxyType = types.MappingProxyType({})
+
+
+class Op:
+    """A differentiable function on arrays; see the module's text.
+
+    Attributes:
+        name: the public name, also the key in `TABLE`.
+        forward: the function on arrays.
+        parameters: names of the forward function's parameters.
+        rules: a `Rule` for every differentiable argument.
+        outputs: names of the outputs if there are several; only the first carries a gradient.
+        result_type: the named tuple that several outputs come in, else ``None``.
+        broadcasts: whether gradients have to be summed back over broadcast axes.
+        view: whether the output may share memory with the first argument.
+        samples: ``samples(generator)`` yields the test `Case`s.
+        reference: an independent NumPy implementation that the values are tested against.
+        bad: calls that must be refused.
+        tested: names of checks that do not apply, with the reason (see ``tests/test_table.py``).
+    """
+
+    rules = _NO_RULES
+
+    def __init__(self, forward: Callable, *, grad: dict | None = None, outputs: tuple[str, ...] = (),
+                 broadcasts: bool = False, view: bool = False, samples: Callable | None = None,
+                 reference: Callable | None = None, bad: Iterable[Bad] = (), exempt: dict[str, str] | None = None,
+                 name: str | None = None):
+        self.name = self.__name__ = name or forward.__name__
+        self.__qualname__, self.__module__ = self.name, forward.__module__
+        self.__doc__, self.__wrapped__ = forward.__doc__, forward
+        self.forward = forward
+        signature = inspect.signature(forward)
+        self.__signature__ = signature
+        self.parameters = tuple(signature.parameters)
+        self.defaults = tuple(p.default for p in signature.parameters.values())
+        self.outputs, self.broadcasts, self.view = outputs, broadcasts, view
+        self.result_type = collections.namedtuple(self.name, outputs) if outputs else None
+        self.samples, self.reference, self.bad, self.exempt = samples, reference, tuple(bad), exempt or {}
+        if grad:
+            self.rules = {name: self._rule(name, function) for name, function in grad.items()}
+        TABLE[self.name] = self
+
+    def _rule(self, name: str, function: Callable) -> Rule:
+        _, *needs = inspect.signature(function).parameters
+        known = {*self.parameters, *self.outputs, "ans", *(f"{p}_shape" for p in self.parameters)}
+        unknown = sorted({name, *needs} - known)
+        if unknown:
+            raise TypeError(f"the gradient rule of {self.name} names {', '.join(unknown)}, which it has not")
+        return Rule(function, tuple(needs))
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __get__(self, instance, owner=None):
+        """As a class attribute an op is a method."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __call__(self, *args, **kwargs):
+        if kwargs:
+            if "out" in kwargs:
+                return self._write(kwargs.pop("out"), args, kwargs)
+            for numpy_name, name in _SPELLINGS.items():
+                if numpy_name in kwargs and name in self.parameters:
+                    kwargs[name] = kwargs.pop(numpy_name)
+            for value in kwargs.values():
+                if isinstance(value, Traced):
+                    return value.record(self, args, kwargs)
+        for value in args:
+            if isinstance(value, Traced):
+                return value.record(self, args, kwargs)
+            if type(value) in (tuple, list):
+                for item in value:
+                    if isinstance(item, Traced):
+                        return item.record(self, args, kwargs)
+        result = self.forward(*args, **kwargs)
+        return self.result_type(*result) if self.result_type else result
+
+    def _write(self, out, args: tuple, kwargs: dict):
+        """The call with ``out=``: one array or Tensor, or a tuple of them for several outputs."""
+        result = self(*args, **kwargs)
+        if out is None:
+            return result
+        if isinstance(out, (tuple, list)):
+            return type(result)(*(self._into(o, r) for o, r in zip(out, result, strict=True)))
+        return self._into(out, result)
+
+    @staticmethod
+    def _into(out, result):
+        if isinstance(out, Traced):
+            return out.receive(result)
+        np.copyto(out, array_of(result), casting="same_kind")
+        return out
+
+    def bind(self, args: tuple, kwargs: dict) -> tuple:
+        """The arguments of a call that succeeded, in the order of `parameters`, defaults filled in."""
+        if not kwargs:
+            return args + self.defaults[len(args):]
+        return args + tuple(map(kwargs.get, self.parameters[len(args):], self.defaults[len(args):]))
+
+
+class Composite(Op):
+    """A function written with ops alone.  It needs no gradient rule, but it is tested like any op.
+
+    Attributes:
+        differentiable: names of the arguments that gradients are checked for.
+    """
+
+    def __init__(self, forward: Callable, *, differentiable: tuple[str, ...] = ("input",), **record):
+        super().__init__(forward, **record)
+        self.differentiable = differentiable
+
+    def __call__(self, *args, **kwargs):
+        if kwargs:
+            if "out" in kwargs:
+                return self._write(kwargs.pop("out"), args, kwargs)
+            for numpy_name, name in _SPELLINGS.items():
+                if numpy_name in kwargs and name in self.parameters:
+                    kwargs[name] = kwargs.pop(numpy_name)
+        return self.forward(*args, **kwargs)
+
+
+def op(**record) -> Callable[[Callable], Op]:
+    """Decorator: make a forward function on arrays an `Op` (arguments: those of `Op`).
+
+    >>> @op(grad=dict(input=lambda g: halve(g)), name="halve_example")
+    ... def halve(input):
+    ...     return input / 2
+    >>> halve(np.array(3.0)), halve.rules["input"].needs
+    (np.float64(1.5), ())
+    >>> del TABLE["halve_example"]
+    """
+    return lambda forward: Op(forward, **record)
+
+
+def composite(**record) -> Callable[[Callable], Composite]:
+    """Decorator: register a function that is written with ops alone (arguments: those of `Composite`).
+
+    >>> @composite(name="same_example")
+    ... def same(input):
+    ...     return input
+    >>> same(4.0)
+    4.0
+    >>> del TABLE["same_example"]
+    """
+    return lambda forward: Composite(forward, **record)

@@ -1,0 +1,107 @@
+"""What the elementwise ops share: promoted operands, refusals, and references for the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ops.broadcasting import broadcast_shapes
+from ops.promotion import not_a_tensor, operands
+
+__all__ = ["by_element", "is_bool", "not_implemented", "numeric", "pointwise", "tensor_only"]
+
+BOOL = np.dtype(bool)
+_NUMBERS = (float, int)
+_PYTORCH_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
+                  "int64": "Long", "float32": "Float", "float64": "Double"}
+
+
+def pointwise(ufunc: Callable, input, other, floating: bool = False):
+    """``ufunc(input, other)`` with PyTorch's promotion; either may be a Python number.
+
+    Two arrays of one dtype, and a float array with a number, go to NumPy at once.
+
+    Args:
+        ufunc: a function of two arrays that broadcasts.
+        floating: whether integers become the default float first.
+
+    Raises:
+        RuntimeError: if the shapes do not broadcast.
+
+    >>> pointwise(np.add, np.ones(2, np.float32), np.arange(2)).dtype
+    dtype('float32')
+    """
+    if type(input) is np.ndarray and (
+        (
+            type(other) is np.ndarray
+            and other.dtype is input.dtype
+            and (not floating or input.dtype.kind == "f")
+        )
+        or (type(other) in _NUMBERS and input.dtype.kind == "f")
+    ):
+        arrays = input, other
+    else:
+        arrays = operands(input, other, floating=floating)
+    try:
+        return ufunc(*arrays)
+    except ValueError:
+        broadcast_shapes(*map(np.shape, arrays))
+        raise
+
+
+def tensor_only(*values) -> None:
+    """Refuse Python numbers where PyTorch takes Tensors alone.
+
+    >>> tensor_only(np.ones(2), 1.0)
+    Traceback (most recent call last):
+    ...
+    TypeError: expected a Tensor, got float
+    """
+    for value in values:
+        if type(value) is not np.ndarray and not isinstance(value, np.generic):
+            raise not_a_tensor(value)
+
+
+def is_bool(value) -> bool:
+    """Whether an array or a Python number is boolean.
+
+    >>> is_bool(True), is_bool(np.ones(2))
+    (True, False)
+    """
+    return getattr(value, "dtype", None) is BOOL or value is True or value is False
+
+
+def numeric(input, name: str):
+    """``input`` itself, refused if it is boolean or not an array.
+
+    >>> numeric(np.array([True]), "abs")
+    Traceback (most recent call last):
+    ...
+    NotImplementedError: "abs" not implemented for 'Bool'; convert it, for example x.float()
+    """
+    tensor_only(input)
+    if input.dtype is BOOL:
+        raise not_implemented(name, BOOL)
+    return input
+
+
+def not_implemented(name: str, dtype: np.dtype) -> NotImplementedError:
+    """The error for a dtype that an op has no meaning for, with PyTorch's name of the dtype.
+
+    >>> not_implemented("lerp", np.dtype(int))
+    NotImplementedError('"lerp" not implemented for \\'Long\\'; convert it, for example x.float()')
+    """
+    return NotImplementedError(
+        f"\"{name}\" not implemented for '{_PYTORCH_NAMES[np.dtype(dtype).name]}'; "
+        "convert it, for example x.float()"
+    )
+
+
+def by_element(function: Callable) -> Callable:
+    """A function of Python floats applied to every element: the references of the tests.
+
+    >>> by_element(abs)(np.array([-1.0, 2.0]))
+    array([1., 2.])
+    """
+    return np.vectorize(function, otypes=[float])

@@ -1,0 +1,238 @@
+"""Every op of the table through every check.
+
+One row an op, one column a check: the tests below are generated from ``ops.TABLE``, so an op that is defined
+is an op that is proved.  An op may be exempt from a check only with a reason in its record.
+"""
+
+import doctest
+
+import numpy as np
+import pytest
+
+import ops
+import tinygrad_hw as thw
+from ops.core import TABLE, Composite, Traced
+from tinygrad_hw.testing import gradcheck, gradgradcheck
+
+NAMES = sorted(name for name in TABLE if not name.endswith("_example"))
+
+
+def cases(name, seed=0):
+    record = TABLE[name]
+    assert record.samples is not None, f"{name} has no samples"
+    found = list(record.samples(np.random.Generator(np.random.Philox(seed))))
+    assert found, f"{name} has no samples"
+    return found
+
+
+def skip_if_exempt(name, check):
+    reason = TABLE[name].exempt.get(check)
+    if reason:
+        pytest.skip(f"exempt: {reason}")
+
+
+def outputs_of(result):
+    """The arrays of a result: one array or the items of a tuple."""
+    several = result if isinstance(result, (tuple, list)) else (result,)
+    return [np.asarray(ops.core.array_of(r)) for r in several]
+
+
+def map_arrays(change, value):
+    """``change`` applied to every array in nested tuples and lists."""
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if type(value) in (tuple, list):
+        return type(value)(map_arrays(change, item) for item in value)
+    return value
+
+
+def changed(case, change):
+    return ([map_arrays(change, a) for a in case.args], {k: map_arrays(change, v) for k, v in case.kwargs.items()})
+
+
+def is_float(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def differentiable(name):
+    record = TABLE[name]
+    return set(record.differentiable) if isinstance(record, Composite) else set(record.rules)
+
+
+def as_function(name, case):
+    """The op as a function of its differentiable float arguments, and those arguments as leaves."""
+    record = TABLE[name]
+    kinds = record.__signature__.parameters
+    variadic = next((p for p in kinds if kinds[p].kind is kinds[p].VAR_POSITIONAL), None)
+    named = [p for p in record.parameters if p != variadic and kinds[p].kind is not kinds[p].KEYWORD_ONLY]
+    bound = dict(zip(named, case.args)) | case.kwargs
+    if variadic:
+        bound[variadic] = tuple(case.args[len(named):])
+    positional = list(bound)[:len(case.args)] if not variadic else [p for p in named if p in bound]
+    leaves, slots = [], []
+
+    def leaf(array, *slot):
+        leaves.append(thw.from_numpy(array.copy()).requires_grad_())
+        slots.append(slot)
+
+    for key in record.parameters:
+        value = bound.get(key)
+        if key not in differentiable(name):
+            continue
+        if is_float(value):
+            leaf(value, key, None)
+        elif type(value) in (tuple, list):
+            for i, item in enumerate(value):
+                if is_float(item):
+                    leaf(item, key, i)
+
+    def function(*tensors):
+        arguments = dict(bound)
+        for (key, i), tensor in zip(slots, tensors):
+            if i is None:
+                arguments[key] = tensor
+            else:
+                arguments[key] = type(bound[key])(tensor if j == i else item for j, item in enumerate(arguments[key]))
+        first = [arguments.pop(p) for p in positional]
+        rest = arguments.pop(variadic) if variadic else ()
+        return record(*first, *rest, **arguments)
+
+    return function, leaves
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values(name):
+    """The forward function agrees with the independent NumPy reference."""
+    skip_if_exempt(name, "values")
+    record = TABLE[name]
+    assert record.reference is not None, f"{name} has no reference"
+    for case in cases(name):
+        ours = outputs_of(record(*case.args, **case.kwargs))
+        theirs = outputs_of(record.reference(*case.args, **case.kwargs))
+        for mine, other in zip(ours, theirs, strict=True):
+            assert mine.shape == other.shape, f"{case}: shape {mine.shape}, reference {other.shape}"
+            np.testing.assert_allclose(mine, other, rtol=1e-9, atol=1e-10, err_msg=str(case))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradient(name):
+    """First order against central differences, along random cotangents, in float64."""
+    if not differentiable(name):
+        pytest.skip("not differentiable")
+    skip_if_exempt(name, "gradient")
+    checked = 0
+    for case in cases(name):
+        function, leaves = as_function(name, case)
+        if leaves:
+            assert gradcheck(function, leaves)
+            checked += 1
+    assert checked, f"{name}: no sample has a differentiable float array"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_second_order(name):
+    """The gradient's own gradient, in the inputs and in the cotangent."""
+    if not differentiable(name):
+        pytest.skip("not differentiable")
+    skip_if_exempt(name, "second_order")
+    for case in cases(name):
+        function, leaves = as_function(name, case)
+        if leaves and sum(leaf.array.size for leaf in leaves) <= 150:
+            assert gradgradcheck(function, leaves)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_float32(name):
+    """Float32 in, float32 out, close to the float64 result."""
+    skip_if_exempt(name, "float32")
+    for case in cases(name):
+        args, kwargs = changed(case, lambda a: a.astype(np.float32) if is_float(a) else a)
+        wide_args, wide_kwargs = changed(case, lambda a: a.astype(np.float32).astype(np.float64) if is_float(a) else a)
+        narrow = outputs_of(TABLE[name](*args, **kwargs))
+        wide = outputs_of(TABLE[name](*wide_args, **wide_kwargs))
+        for mine, other in zip(narrow, wide, strict=True):
+            if other.dtype.kind == "f" and any(map(is_float, [*case.args, *case.kwargs.values()])):
+                if case.kwargs.get("dtype") is None and name != "cast":
+                    assert mine.dtype == np.float32, f"{case} gave {mine.dtype}"
+                np.testing.assert_allclose(mine, other, rtol=2e-5, atol=2e-5, err_msg=str(case))
+            else:
+                np.testing.assert_array_equal(mine, other, err_msg=str(case))
+
+
+def spread(array):
+    """The same values in memory that is neither contiguous nor in order."""
+    if array.ndim == 0:
+        return array
+    wide = np.empty(tuple(2 * n for n in array.shape[::-1]), array.dtype).T
+    view = wide[tuple(slice(None, None, -2) for _ in array.shape)]
+    view[...] = array
+    return view
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_layout(name):
+    """Strided, reversed and transposed memory gives what contiguous memory gives."""
+    skip_if_exempt(name, "layout")
+    for case in cases(name):
+        args, kwargs = changed(case, spread)
+        for mine, other in zip(outputs_of(TABLE[name](*args, **kwargs)),
+                               outputs_of(TABLE[name](*case.args, **case.kwargs)), strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-13, err_msg=str(case))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_inputs_unchanged_and_repeatable(name):
+    """An op writes to none of its inputs, and the same call gives the same bits for any number of threads."""
+    skip_if_exempt(name, "repeatable")
+    threads = thw.get_num_threads()
+    for case in cases(name):
+        args, kwargs = changed(case, np.copy)
+        first = outputs_of(TABLE[name](*args, **kwargs))
+        for mine, other in zip([*args, *kwargs.values()], [*case.args, *case.kwargs.values()]):
+            if isinstance(mine, np.ndarray):
+                np.testing.assert_array_equal(mine, other, err_msg=f"{name} changed its input")
+        try:
+            for count in (1, 2):
+                thw.set_num_threads(count)
+                for mine, other in zip(outputs_of(TABLE[name](*args, **kwargs)), first, strict=True):
+                    np.testing.assert_array_equal(mine, other, err_msg=f"{count} threads: {case}")
+        finally:
+            thw.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_hold_empty_and_zero_dimensional(name):
+    """Every op is tried on an empty array and on a 0-d one, or says why not."""
+    arrays = []
+    for case in cases(name):
+        changed(case, lambda a: arrays.append(a) or a)
+    record = TABLE[name]
+    assert "empty" in record.exempt or any(a.size == 0 for a in arrays), f"{name} has no empty sample"
+    assert "zero_dim" in record.exempt or any(a.ndim == 0 for a in arrays), f"{name} has no 0-d sample"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_input_is_refused(name):
+    """Each bad call raises the error its record names, from arrays and from Tensors."""
+    for bad in TABLE[name].bad:
+        with pytest.raises(bad.error, match=bad.match):
+            TABLE[name](*bad.args, **bad.kwargs)
+        wrapped = [thw.from_numpy(a) if isinstance(a, np.ndarray) else a for a in bad.args]
+        if any(isinstance(a, Traced) for a in wrapped):
+            with pytest.raises(bad.error, match=bad.match):
+                TABLE[name](*wrapped, **bad.kwargs)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_docstring(name):
+    """The docstring's example runs."""
+    record = TABLE[name]
+    if name.startswith("_"):
+        pytest.skip("private")
+    assert record.__doc__, f"{name} has no docstring"
+    module = __import__(record.__module__, fromlist=["_"])
+    finder, runner = doctest.DocTestParser(), doctest.DocTestRunner(verbose=False)
+    test = finder.get_doctest(record.__doc__, dict(vars(module)), name, None, None)
+    assert test.examples, f"{name} has no example"
+    runner.run(test)
+    assert runner.failures == 0

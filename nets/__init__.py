@@ -1,0 +1,1 @@
+"""Complete networks, each trained and judged by one command."""

@@ -1,0 +1,87 @@
+"""``python -m nets``: list the systems, train one of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+__all__ = ["main"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m nets", description="Train the networks of tinygrad_hw.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("list", help="what can be run")
+    run = commands.add_parser(
+        "run", help="train a system and write a run folder",
+        description="Train a system and write a run folder: config.json, metrics.json, best and last weights, pictures.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    run.add_argument("name", metavar="NAME", help="a name from 'python -m nets list'")
+    run.add_argument("--data", metavar="DIR", help="folder of .mat files in the NIST36 layout (none: glyph36, drawn from "
+                                                   "fonts on the spot)")
+    run.add_argument("--epochs", type=_positive, help="passes over the data (none: the system's own number)")
+    run.add_argument("--batch-size", type=_positive, help="images a step (none: the system's own number)")
+    run.add_argument("--lr", type=float, help="learning rate (none: the system's own)")
+    run.add_argument("--seed", type=int, default=0, help="of initial weights and data order")
+    run.add_argument("--threads", type=_positive, help="threads of the kernels (none: all cores)")
+    run.add_argument("--workers", type=int, default=0, help="processes that prepare batches")
+    run.add_argument("--out", metavar="DIR", help="the run folder (none: runs/NAME-date-time)")
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    run.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 1 after an error, 2 for a wrong command, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    from nets.nist36 import SYSTEMS
+
+    if options.command == "list":
+        width = max(map(len, SYSTEMS))
+        for name, system in SYSTEMS.items():
+            print(f"{name:{width}}  {system.summary}; {system.epochs} epochs")
+        return 0
+    if options.name not in SYSTEMS:
+        print(f"error: no system {options.name!r}; there are {', '.join(SYSTEMS)}", file=sys.stderr)
+        return 2
+    try:
+        return _run(options, SYSTEMS[options.name])
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (OSError, ValueError, RuntimeError, ArithmeticError, ImportError) as error:
+        if options.debug:
+            raise
+        print(f"error: {error}  (--debug shows where)", file=sys.stderr)
+        return 1
+
+
+def _run(options, system) -> int:
+    import tinygrad_hw as thw
+    from nets.runs import Run
+
+    settings = {name: getattr(options, name) if getattr(options, name) is not None else getattr(system, name)
+                for name in ("epochs", "batch_size", "lr")}
+    if options.threads:
+        thw.set_num_threads(options.threads)
+    settings.update(seed=options.seed, data=options.data, workers=options.workers)
+    run = Run(options.name, {**settings, "threads": thw.get_num_threads()}, options.out)
+    results = system.run(run, quiet=options.quiet, **settings)
+    best = results[f"best_{system.figure}"]
+    if best is not None:
+        unit = f"{best:.2f} dB" if system.figure == "psnr" else f"{best:.4f}"
+        print(f"best validation {system.figure} {unit} (epoch {results['best_epoch']} of {settings['epochs']}), "
+              f"{results['seconds']:.1f} s of training")
+    print(f"results and pictures: {run.folder}")
+    return 130 if results["interrupted"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,183 @@
+"""Pictures of a training run as PNG files, from plain arrays. Each is written atomically.
+
+    training_curves("curves.png", history)             loss and accuracy by epoch
+    weight_grids("weights.png", before, after)         what the first layer looks for
+    confusion("confusion.png", matrix, names)          who is taken for whom
+    reconstructions("kept.png", originals, outputs)    what an autoencoder keeps
+    learning_rates("rates.png", runs)                  the same network at several rates
+"""
+
+import numpy as np
+
+from nets.metrics import most_confused, psnr
+from nets.runs import atomic_write
+
+TRAIN, VALIDATION = "tab:blue", "tab:orange"
+
+
+def training_curves(path, history, figure="accuracy"):
+    """Two panels by epoch: the loss, and the figure of merit; train and validation in each.
+
+    history: a dictionary of equally long sequences. Those called "train_loss", "validation_loss",
+    "train_<figure>" and "validation_<figure>" are drawn; any of them may be missing. Values that
+    are not finite leave a gap.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "curves.png")
+    >>> training_curves(path, {"train_loss": [3.6, 2.0, 1.1], "validation_accuracy": [0.1, 0.5, 0.7]})
+    >>> open(path, "rb").read(4)
+    b'\\x89PNG'
+    """
+    picture = _figure(10, 4)
+    for number, quantity in enumerate(("loss", figure), start=1):
+        axes = picture.add_subplot(1, 2, number)
+        for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+            values = np.asarray(history.get(f"{split}_{quantity}", ()), np.float64)
+            if values.size:
+                axes.plot(np.arange(1, values.size + 1), values, color=colour, marker=_marker(values),
+                          label=f"{split} (last {values[-1]:.3f})")
+        _label(axes, "epoch", quantity)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(picture, path)
+
+
+def weight_grids(path, before, after, shown=64):
+    """The first units' weights as small images, before and after training, side by side.
+
+    before, after: (units, height, width), of one shape. All images share one grey scale a side,
+    centred on 0, so a unit that stayed weak looks flat. At most `shown` units are drawn.
+    Raises ValueError if the shapes are not three-dimensional and equal.
+    """
+    before, after = np.asarray(before), np.asarray(after)
+    if before.shape != after.shape or before.ndim != 3 or len(before) == 0:
+        raise ValueError(f"weights must be two arrays of one shape (units, height, width), "
+                         f"got {before.shape} and {after.shape}")
+    picture = _figure(10, 4.3)
+    for number, (title, weights) in enumerate((("before", before), ("after", after)), start=1):
+        axes = picture.add_subplot(1, 2, number)
+        limit = float(np.abs(weights[:shown]).max()) or 1.0
+        drawn = axes.imshow(_tile(weights[:shown]), cmap="gray", vmin=-limit, vmax=limit,
+                            interpolation="nearest")
+        axes.set_title(f"first-layer weights {title} training")
+        axes.set_axis_off()
+        picture.colorbar(drawn, ax=axes, shrink=0.8)
+    _save(picture, path)
+
+
+def confusion(path, matrix, names):
+    """A confusion matrix, true classes down and predicted across, with a number in every used cell.
+
+    matrix: counts (C, C) as from metrics.confusion_matrix; names: the C class names. Cells are
+    coloured by their share of the true class; the most frequent mistakes are listed below.
+    """
+    matrix, count = np.asarray(matrix, np.int64), len(names)
+    if matrix.shape != (count, count):
+        raise ValueError(f"a confusion matrix of {count} names has shape {(count, count)}, "
+                         f"got {matrix.shape}")
+    inches = max(5.0, 0.36 * count)
+    picture = _figure(inches, inches + 0.8)
+    axes = picture.add_subplot()
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="GnBu", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(matrix)):
+        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", fontsize=9,
+                  color="white" if share[row, column] > 0.6 else "black")
+    for set_ticks in (axes.set_xticks, axes.set_yticks):
+        set_ticks(range(count), labels=list(names), fontsize=10)
+    axes.tick_params(top=True, labeltop=True, length=0)
+    axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color="0.9", linewidth=0.5)
+    axes.tick_params(which="minor", length=0)
+    axes.set_ylabel("true class")
+    right = np.trace(matrix) / max(matrix.sum(), 1)
+    axes.set_title(f"confusion matrix: {right:.1%} of {matrix.sum()} images right")
+    mistakes = [f"{true} as {taken}: {times}" for true, taken, times in most_confused(matrix, names, 8)]
+    axes.set_xlabel(f"predicted class\n\nmost confused: {',  '.join(mistakes) or 'none'}", wrap=True)
+    _save(picture, path)
+
+
+def reconstructions(path, originals, outputs, shown=10):
+    """Originals above, their reconstructions below, each with its PSNR in dB.
+
+    originals, outputs: (N, height, width) or (N, 1, height, width) in 0..1, of one shape; the first
+    `shown` are drawn.
+    """
+    ratios = psnr(outputs, originals)
+    side = np.shape(originals)[-2:]
+    originals, outputs = np.reshape(originals, (-1, *side)), np.reshape(outputs, (-1, *side))
+    if len(originals) != len(ratios):
+        raise ValueError(f"reconstructions draws images of one channel, got {len(ratios)} images "
+                         f"with {len(originals) // len(ratios)} channels")
+    count = min(shown, len(ratios))
+    picture = _figure(1.1 * count + 0.4, 3.2)
+    grid = picture.subplots(2, count, squeeze=False)
+    for column in range(count):
+        for row, images in enumerate((originals, outputs)):
+            grid[row, column].imshow(images[column], cmap="gray", vmin=0, vmax=1)
+            grid[row, column].set(xticks=[], yticks=[])
+        grid[1, column].set_xlabel(f"{ratios[column]:.1f} dB", fontsize=9)
+    grid[0, 0].set_ylabel("original")
+    grid[1, 0].set_ylabel("reconstruction")
+    picture.suptitle(f"mean PSNR of all {len(ratios)} images: {ratios.mean():.2f} dB")
+    _save(picture, path)
+
+
+def learning_rates(path, runs, figure="accuracy"):
+    """Loss and figure of merit by epoch, one line a learning rate.
+
+    runs: {rate: history}, each history with "train_loss" and "validation_<figure>".
+    Raises ValueError if there are no runs.
+    """
+    from matplotlib import colormaps
+
+    if not runs:
+        raise ValueError("a study of learning rates needs at least one run, got none")
+    picture = _figure(10, 4)
+    for number, quantity in enumerate(("train_loss", f"validation_{figure}"), start=1):
+        axes = picture.add_subplot(1, 2, number)
+        for place, rate in enumerate(sorted(runs)):
+            values = np.asarray(runs[rate][quantity], np.float64)
+            axes.plot(np.arange(1, values.size + 1), values, marker=_marker(values),
+                      label=f"lr {rate:g}", color=colormaps["viridis"](0.9 * place / len(runs)))
+        _label(axes, "epoch", quantity.replace("_", " "))
+        if quantity == "train_loss":
+            axes.set_yscale("log")  # a rate that diverges would flatten the others
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(picture, path)
+
+
+def _figure(width, height):
+    """A matplotlib figure of that many inches that needs no screen and no global state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=120, layout="constrained")
+
+
+def _save(picture, path):
+    with atomic_write(path) as file:
+        picture.savefig(file, format="png")
+
+
+def _label(axes, x, y):
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend()
+
+
+def _marker(values):
+    """Dots for a short line, which would otherwise be invisible at length 1."""
+    return "o" if len(values) <= 10 else None
+
+
+def _tile(images):
+    """Images (N, height, width) in rows and columns as nearly square, with gaps of one blank pixel."""
+    count, height, width = images.shape
+    columns = int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    canvas = np.full((rows, height + 1, columns, width + 1), np.nan, np.float64)
+    for place, image in enumerate(images):
+        canvas[place // columns, :height, place % columns, :width] = image
+    return canvas.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]

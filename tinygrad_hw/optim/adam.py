@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ops.update import adam_step
 from tinygrad_hw.optim.optimizer import Optimizer
 from tinygrad_hw.tensor import Tensor
 
@@ -80,19 +81,32 @@ class Adam(_Moments):
 
     def update(self, parameter, gradient, state, group):
         """One step of one parameter; see `Optimizer.update`."""
-        step = self._count(state)
-        beta1, beta2 = map(float, group["betas"])
-        gradient = self._decayed(parameter, gradient, group)
-        mean, square = self._means(state, gradient, group)
-        if group["amsgrad"]:
-            largest = self._buffer(state, "max_exp_avg_sq", parameter)
-            square = np.maximum(largest, square, out=largest)
-        denominator = np.sqrt(square, out=np.empty_like(square))
-        denominator /= math.sqrt(1 - beta2 ** step)
-        denominator += group["eps"]
-        np.divide(mean, denominator, out=denominator)
-        denominator *= float(group["lr"]) / (1 - beta1 ** step)
-        parameter -= denominator
+        self._update_all([(parameter, gradient, state)], group, maximize=False)
+
+    def update_group(self, entries, group):
+        """One step of all parameters of a group; see `Optimizer.update_group`."""
+        self._update_all(entries, group, group["maximize"])
+
+    def _update_all(self, entries, group, maximize):
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[:3 if group["amsgrad"] else 2]
+        options = dict(lr=float(group["lr"]), betas=tuple(map(float, group["betas"])), maximize=maximize,
+                       eps=float(group["eps"]), weight_decay=float(group["weight_decay"]),
+                       decoupled=group["decoupled_weight_decay"])
+        rows, rows_step = [], None
+        for parameter, gradient, state in entries:
+            step = self._count(state)
+            if len(state) <= len(names):
+                for name in names:
+                    self._buffer(state, name, parameter)
+            if rows and step != rows_step:  # a parameter that had no gradient in some step counts fewer
+                adam_step(rows, rows_step, **options)
+                rows = []
+            rows_step = step
+            row = [parameter, gradient, state["exp_avg"].array, state["exp_avg_sq"].array]
+            if group["amsgrad"]:
+                row.append(state["max_exp_avg_sq"].array)
+            rows.append(row)
+        adam_step(rows, rows_step, **options)
 
 
 class AdamW(Adam):

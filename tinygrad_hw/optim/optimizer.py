@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import collections
 import copy
-import functools
 import itertools
 import warnings
 
 import numpy as np
 
 from ops.promotion import default_dtype
+from tinygrad_hw.autograd.graph import user_line
 from tinygrad_hw.autograd.mode import enable_grad
 from tinygrad_hw.hooks import RemovableHandle
+from tinygrad_hw.optim.step_hooks import (
+    hooked,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook",
@@ -22,48 +27,6 @@ required = object()
 """Marks an option that every parameter group has to give."""
 
 _LABELS = {"lr": "learning rate", "eps": "epsilon value"}
-
-_all_pre_hooks: dict = collections.OrderedDict()
-_all_post_hooks: dict = collections.OrderedDict()
-
-
-def register_optimizer_step_pre_hook(hook) -> RemovableHandle:
-    """Call ``hook(optimizer, args, kwargs)`` before each step of every optimizer."""
-    return RemovableHandle(_all_pre_hooks, hook)
-
-
-def register_optimizer_step_post_hook(hook) -> RemovableHandle:
-    """Call ``hook(optimizer, args, kwargs)`` after each step of every optimizer."""
-    return RemovableHandle(_all_post_hooks, hook)
-
-
-def _hooked(step):
-    """Let a ``step`` method run the hooks around it, once if it calls the ``step`` of its superclass."""
-
-    @functools.wraps(step)
-    def hooked(self, *args, **kwargs):
-        if self._stepping:
-            return step(self, *args, **kwargs)
-        args = (self, *args)
-        for hook in (*_all_pre_hooks.values(), *self._hooks["step_pre"].values()):
-            changed = hook(self, args, kwargs)
-            if changed is not None:
-                if not isinstance(changed, tuple) or len(changed) != 2:
-                    raise RuntimeError("a hook before step() must return None or a tuple of (new_args, "
-                                       f"new_kwargs), but got {changed}")
-                args, kwargs = changed
-        self._stepping = True
-        try:
-            result = step(*args, **kwargs)
-        finally:
-            self._stepping = False
-        if self._stepped is False:
-            self._stepped = True
-        for hook in (*self._hooks["step_post"].values(), *_all_post_hooks.values()):
-            hook(self, args, kwargs)
-        return result
-
-    return hooked
 
 
 class Optimizer:
@@ -104,7 +67,9 @@ class Optimizer:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "step" in vars(cls):
-            cls.step = _hooked(cls.step)
+            cls.step = hooked(cls.step)
+        if "update" in vars(cls) and "update_group" not in vars(cls):
+            cls.update_group = Optimizer.update_group  # not that of a superclass with another update
 
     def __init__(self, params, defaults: dict):
         if isinstance(params, Tensor):
@@ -173,7 +138,18 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} defines neither update() nor step()")
 
-    @_hooked
+    def update_group(self, entries: list, group: dict) -> None:
+        """Change the parameters of a group in place, by default one after the other with `update`.
+
+        Args:
+            entries: ``(parameter, gradient, state)`` of each parameter that has a gradient; as for
+                `update`, but with the gradient as it is also where the group is to ``maximize``.
+            group: options of the group.
+        """
+        for parameter, gradient, state in entries:
+            self.update(parameter, -gradient if group.get("maximize") else gradient, state, group)
+
+    @hooked
     def step(self, closure=None):
         """Update all parameters that have a gradient.
 
@@ -187,28 +163,43 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        where = f"{user_line()}, optimizer.step()"
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter._grad is None:
-                    continue
-                gradient = parameter._grad.array
-                if group.get("maximize"):
-                    gradient = -gradient
-                state = self.state.get(parameter, {})
-                self.update(parameter.array, gradient, state, group)
-                parameter._bump("optimizer.step()")
+            self._step_group(group, where)
+        return loss
+
+    def _step_group(self, group: dict, where: str) -> None:
+        """Update the parameters of a group and count the change, made at the user's line ``where``."""
+        changed, entries, new = [], [], {}
+        known = self.state.get
+        for parameter in group["params"]:
+            gradient = parameter._grad
+            if gradient is None:
+                continue
+            state = known(parameter)
+            if state is None:
+                state = new.setdefault(parameter, {})
+            changed.append(parameter)
+            entries.append((parameter.array, gradient.array, state))
+        if not entries:
+            return
+        try:
+            self.update_group(entries, group)
+        finally:
+            for parameter in changed:
+                parameter._bump(where)
+            for parameter, state in new.items():
                 if state:
                     self.state[parameter] = state
-        return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or (``set_to_none=False``) fill them with zeros."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter._grad is None:
-                    continue
                 if set_to_none:
                     parameter._grad = None
+                    continue
+                if parameter._grad is None:
                     continue
                 if parameter._grad.grad_fn is not None:
                     parameter._grad = parameter._grad.detach()
@@ -321,7 +312,7 @@ class Optimizer:
     def _buffer(state: dict, name: str, like: np.ndarray, value: float = 0.0) -> np.ndarray:
         """The array that ``state`` remembers under ``name``, made on first use."""
         if name not in state:
-            state[name] = Tensor._wrap(np.full(like.shape, value, like.dtype))
+            state[name] = Tensor._wrap(np.full_like(like, value))
         return state[name].array
 
     @staticmethod
@@ -335,9 +326,11 @@ class Optimizer:
     @classmethod
     def _count(cls, state: dict) -> int:
         """Number of this step, from 1."""
-        step = cls._scalar(state, "step", 0.0)
-        step += 1
-        return int(step)
+        step = state.get("step")
+        step = step.array if type(step) is Tensor else cls._scalar(state, "step", 0.0)
+        count = int(step.item()) + 1
+        step[...] = count  # four times as fast as step += 1
+        return count
 
     @staticmethod
     def _check(**options) -> None:

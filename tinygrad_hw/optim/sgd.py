@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ops.update import sgd_step
 from tinygrad_hw.optim.optimizer import Optimizer
 from tinygrad_hw.tensor import Tensor
 
@@ -49,16 +50,26 @@ class SGD(Optimizer):
 
     def update(self, parameter, gradient, state, group):
         """One step of one parameter; see `Optimizer.update`."""
-        momentum = group["momentum"]
-        if group["weight_decay"]:
-            gradient = gradient + float(group["weight_decay"]) * parameter
-        if momentum:
-            if state.get("momentum_buffer") is None:
-                state["momentum_buffer"] = Tensor._wrap(np.array(gradient))
-                buffer = state["momentum_buffer"].array
+        self._update_all([(parameter, gradient, state)], group, maximize=False)
+
+    def update_group(self, entries, group):
+        """One step of all parameters of a group; see `Optimizer.update_group`."""
+        self._update_all(entries, group, group["maximize"])
+
+    def _update_all(self, entries, group, maximize):
+        options = dict(lr=float(group["lr"]), momentum=float(group["momentum"]),
+                       dampening=float(group["dampening"]), weight_decay=float(group["weight_decay"]),
+                       nesterov=group["nesterov"], maximize=maximize)
+        if not group["momentum"]:
+            sgd_step([entry[:2] for entry in entries], **options)
+            return
+        rows = []
+        for parameter, gradient, state in entries:
+            buffer = state.get("momentum_buffer")
+            if buffer is None:
+                buffer = Tensor._wrap(np.empty_like(parameter, gradient.dtype))
+                sgd_step([(parameter, gradient, buffer.array)], **options, starts=True)
+                state["momentum_buffer"] = buffer
             else:
-                buffer = state["momentum_buffer"].array
-                buffer *= momentum
-                buffer += (1 - group["dampening"]) * gradient if group["dampening"] else gradient
-            gradient = gradient + momentum * buffer if group["nesterov"] else buffer
-        parameter -= float(group["lr"]) * gradient
+                rows.append((parameter, gradient, buffer.array))
+        sgd_step(rows, **options)

@@ -224,7 +224,7 @@ def test_full_backward_hook_sees_and_replaces_gradients():
     handle.remove()
     layer.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append(grad_input))
     layer(thw.ones(4, 2)).sum().backward()  # no input needs a gradient
-    assert seen[-1] == ()
+    assert seen[-1] == (None,)
 
 
 def test_errors_name_the_layer():

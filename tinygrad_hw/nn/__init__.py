@@ -19,6 +19,7 @@ from tinygrad_hw.nn.module import Module
 from tinygrad_hw.nn.normalization import *
 from tinygrad_hw.nn.padding import *
 from tinygrad_hw.nn.parameter import Buffer, Parameter
+from tinygrad_hw.nn.parameter_container import *
 from tinygrad_hw.nn.pooling import *
 from tinygrad_hw.nn.sparse import *
 from tinygrad_hw.nn.upsampling import *

@@ -1,4 +1,4 @@
-"""Containers of layers and of parameters."""
+"""Containers of layers; those of parameters are in ``parameter_container.py``."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 
 from tinygrad_hw.nn.module import Module
-from tinygrad_hw.nn.parameter import Parameter
-from tinygrad_hw.tensor import Tensor
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 
-def _position(index, length: int) -> int:
-    """A possibly negative index as a position."""
+def position(index, length: int) -> int:
+    """A possibly negative index as a position; IndexError beyond the ends.
+
+    >>> position(-1, 3)
+    2
+    """
     index = operator.index(index)
     if not -length <= index < length:
         raise IndexError(f"index {index} is out of range")
@@ -34,7 +36,7 @@ class _Ordered(Module):
         return [key for key in super().__dir__() if not key.isdigit()]
 
     def _key(self, index) -> str:
-        return list(self._modules)[_position(index, len(self))]
+        return list(self._modules)[position(index, len(self))]
 
     def __getitem__(self, index):
         if isinstance(index, slice):
@@ -48,25 +50,14 @@ class _Ordered(Module):
         keys = list(self._modules)[index] if isinstance(index, slice) else [self._key(index)]
         for key in keys:
             delattr(self, key)
-        self._renumber()
+        self._renumber(list(self._modules.values()))
 
-    def _renumber(self) -> None:
-        """Names that are numbers become 0, 1, ... again."""
-        items = list(self._modules.items())
-        if all(name.isdigit() for name, _ in items):
-            self._rename([(str(i), module) for i, (_, module) in enumerate(items)])
-
-    def _rename(self, items: list) -> None:
+    def _renumber(self, modules: list) -> None:
+        """Hold these layers and no others, under the names 0, 1, ..."""
         for name in list(self._modules):
             self._forget(name)
-        for name, module in items:
-            self.add_module(name, module)
-
-    def __setattr__(self, name: str, value) -> None:
-        if isinstance(value, Module) and name in self.__dict__.get("_modules", ()):
-            self._modules[name] = self.__dict__[name] = value  # keeps its place in the order
-        else:
-            super().__setattr__(name, value)
+        for index, module in enumerate(modules):
+            self.add_module(str(index), module)
 
     def append(self, module: Module):
         """Add a layer at the end; returns the container."""
@@ -90,7 +81,7 @@ class _Ordered(Module):
         if not -len(modules) <= index <= len(modules):
             raise IndexError(f"Index out of range: {index}")
         modules.insert(index, module)
-        self._rename([(str(i), m) for i, m in enumerate(modules)])
+        self._renumber(modules)
         return self
 
     def pop(self, index: int = -1) -> Module:
@@ -151,6 +142,9 @@ class Sequential(_Ordered):
 
     __rmul__ = __mul__
 
+    def __imul__(self, other: int) -> Sequential:
+        return self.extend(list(self * other)[len(self):])
+
 
 class ModuleList(_Ordered):
     """A list of layers that are registered; it has no forward.
@@ -197,7 +191,7 @@ class ModuleList(_Ordered):
         )
 
 
-class _Named:
+class Named:
     """What `ModuleDict` and `ParameterDict` share."""
 
     def __contains__(self, key: str) -> bool:
@@ -235,7 +229,7 @@ class _Named:
                 f"{type(self).__name__}.update should be called with an iterable of key/value pairs, but"
                 f" got {type(members).__name__}"
             )
-        if isinstance(members, (Mapping, _Named)):
+        if isinstance(members, (Mapping, Named)):
             members = members.items()
         for position, pair in enumerate(members):
             if not isinstance(pair, Iterable):
@@ -252,7 +246,7 @@ class _Named:
             self[pair[0]] = pair[1]
 
 
-class ModuleDict(_Named, Module):
+class ModuleDict(Named, Module):
     """Named layers that are registered; it has no forward.
 
     >>> layers = ModuleDict({"first": Module()})
@@ -279,115 +273,3 @@ class ModuleDict(_Named, Module):
         if key not in self._modules:
             raise KeyError(key)
         delattr(self, key)
-
-
-def _as_parameter(value):
-    """Tensors become Parameters; anything else is kept as it is."""
-    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
-
-
-def _describe(key, value) -> str:
-    if isinstance(value, Tensor):
-        kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-        return f"  ({key}): {kind} containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
-    return f"  ({key}): Object of type: {type(value).__name__}"
-
-
-class ParameterList(Module):
-    """A list of parameters that are registered; Tensors become Parameters.
-
-    >>> from tinygrad_hw import tensor
-    >>> weights = ParameterList([tensor([1.0]), tensor([2.0, 3.0])])
-    >>> [name for name, _ in weights.named_parameters()]
-    ['0', '1']
-    """
-
-    def __init__(self, values: Iterable | None = None):
-        super().__init__()
-        self._size = 0
-        if values is not None:
-            self.extend(values)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator:
-        return iter(self[i] for i in range(len(self)))
-
-    def __getitem__(self, index):
-        if isinstance(index, slice):
-            return type(self)([self[i] for i in range(*index.indices(len(self)))])
-        return getattr(self, str(_position(index, len(self))))
-
-    def __setitem__(self, index, value) -> None:
-        setattr(self, str(_position(index, len(self))), _as_parameter(value))
-
-    def append(self, value) -> ParameterList:
-        """Add a parameter at the end; returns the list."""
-        self._size += 1
-        self[self._size - 1] = value
-        return self
-
-    def extend(self, values: Iterable) -> ParameterList:
-        """Add parameters at the end; returns the list."""
-        if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(
-                "ParameterList.extend should be called with an iterable, but got"
-                f" {type(values).__name__}"
-            )
-        for value in values:
-            self.append(value)
-        return self
-
-    def __iadd__(self, values: Iterable) -> ParameterList:
-        return self.extend(values)
-
-    def extra_repr(self) -> str:
-        return "\n".join(_describe(i, value) for i, value in enumerate(self))
-
-    def __call__(self, *args, **kwargs):
-        raise RuntimeError("ParameterList should not be called.")
-
-
-class ParameterDict(_Named, Module):
-    """Named parameters that are registered; Tensors become Parameters.
-
-    >>> from tinygrad_hw import tensor
-    >>> weights = ParameterDict({"left": tensor([1.0])})
-    >>> weights["left"].requires_grad
-    True
-    """
-
-    def __init__(self, parameters=None):
-        super().__init__()
-        self._keys: dict[str, None] = {}
-        if parameters is not None:
-            self.update(parameters)
-
-    def keys(self):
-        """The names."""
-        return self._keys.keys()
-
-    def __getitem__(self, key: str):
-        if key not in self._keys:
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def __setitem__(self, key: str, value) -> None:
-        if not isinstance(key, str):
-            raise TypeError(
-                "Index given to ParameterDict cannot be used as a key as it is not a string (type is "
-                f"'{type(key).__name__}')."
-            )
-        self._keys[key] = None
-        setattr(self, key, _as_parameter(value))
-
-    def __delitem__(self, key: str) -> None:
-        del self._keys[key]
-        delattr(self, key)
-
-    def extra_repr(self) -> str:
-        return "\n".join(_describe(key, value) for key, value in self.items())
-
-    def __call__(self, *args, **kwargs):
-        raise RuntimeError("ParameterDict should not be called.")

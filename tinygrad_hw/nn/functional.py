@@ -75,7 +75,8 @@ from ops import (  # noqa: F401
     tanhshrink,
     triplet_margin_loss,
 )
-from ops.loss import choose_reduction, reduce_losses
+from ops.loss import choose_reduction as _choose_reduction
+from ops.loss import reduce_losses as _reduce_losses
 from tinygrad_hw.tensor import Tensor
 
 # ------------------------------------------------------------------ inplace=True
@@ -148,10 +149,6 @@ def _always_inplace(function):
     return inplace
 
 
-relu_, elu_, celu_, selu_, leaky_relu_, hardtanh_, threshold_ = map(
-    _always_inplace, (relu, elu, celu, selu, leaky_relu, hardtanh, threshold))
-
-
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
     """Dropout that keeps mean 0 and variance 1; off unless ``training``."""
     result = ops.alpha_dropout(input, p, training)
@@ -183,6 +180,10 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     else:
         result = ops.leaky_relu(input, (lower + upper) / 2)
     return input._assign(result) if inplace else result
+
+
+relu_, elu_, celu_, selu_, leaky_relu_, rrelu_, hardtanh_, threshold_ = map(
+    _always_inplace, (relu, elu, celu, selu, leaky_relu, rrelu, hardtanh, threshold))
 
 
 # ------------------------------------------------------------------ normalisation
@@ -320,7 +321,7 @@ def upsample_bilinear(input, size=None, scale_factor=None):
 
 
 def _reduced(losses, size_average, reduce, reduction):
-    return reduce_losses(losses, choose_reduction(reduction, size_average, reduce))
+    return _reduce_losses(losses, _choose_reduction(reduction, size_average, reduce))
 
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):

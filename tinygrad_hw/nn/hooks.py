@@ -136,7 +136,7 @@ class Hooks:
                     args = result if isinstance(result, tuple) else (result,)
         if not (self._backward_hooks or self._backward_pre_hooks):
             return self._after_forward(self._forward(args, kwargs), args, kwargs)
-        watch = _BackwardWatch(self)
+        watch = _BackwardWatch(self, len(args))
         watched = _watch(args, watch.inputs)
         watch.waits = any(new is not old for new, old in zip(watched, args))
         result = self._after_forward(self._forward(watched, kwargs), watched, kwargs)
@@ -166,8 +166,8 @@ class Hooks:
 class _BackwardWatch:
     """What one call of a module with backward hooks has seen of its gradients."""
 
-    def __init__(self, module):
-        self.module, self.grad_output, self.waits = module, (), False
+    def __init__(self, module, inputs: int):
+        self.module, self.count, self.grad_output, self.waits = module, inputs, (), False
 
     def outputs(self, gradients: tuple) -> tuple:
         """The gradients of the outputs arrived."""
@@ -176,7 +176,9 @@ class _BackwardWatch:
         self.grad_output = gradients
         if not self.waits:  # no input needs a gradient: there is nothing to wait for
             for hook in list(self.module._backward_hooks.values()):
-                if hook(self.module, (), gradients) is not None:
+                result = hook(self.module, (None,) * self.count, gradients)
+                result = result if isinstance(result, tuple) else (result,)
+                if any(value is not None for value in result):
                     raise RuntimeError(
                         "Backward hook for Modules where no input requires gradient should always "
                         "return None or None for all gradients."

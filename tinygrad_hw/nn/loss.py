@@ -8,6 +8,7 @@ from __future__ import annotations
 import ops
 from ops.loss import choose_reduction
 from tinygrad_hw.nn import functional as F
+from tinygrad_hw.nn.distance import PairwiseDistance
 from tinygrad_hw.nn.module import Module
 
 __all__ = [
@@ -314,7 +315,7 @@ class TripletMarginWithDistanceLoss(_Loss):
             raise ValueError("TripletMarginWithDistanceLoss: expected margin to be greater than 0, got "
                              f"{margin} instead")
         self.distance_function = (
-            ops.pairwise_distance if distance_function is None else distance_function
+            PairwiseDistance() if distance_function is None else distance_function
         )
         self.margin, self.swap = margin, swap
 

@@ -11,9 +11,11 @@ from collections.abc import Callable
 import numpy as np
 
 from ops.promotion import as_dtype
+from tinygrad_hw.device import check_device
 from tinygrad_hw.device import device as device_of
 from tinygrad_hw.nn.hooks import Hooks
 from tinygrad_hw.nn.parameter import Buffer, Parameter
+from tinygrad_hw.nn.plain import plain_modules
 from tinygrad_hw.nn.state import State
 from tinygrad_hw.nn.trace import name_layer
 from tinygrad_hw.nn.tree import Tree
@@ -88,33 +90,39 @@ class Module(Tree, State, Hooks):
 
     def __setattr__(self, name: str, value) -> None:
         attributes = self.__dict__
-        if isinstance(value, (Parameter, Module, Buffer)) and "_modules" not in attributes:
-            kind = {Parameter: "parameters", Buffer: "buffers"}.get(type(value), "module")
-            raise AttributeError(
-                f"cannot assign {kind} before Module.__init__() call; begin __init__ with "
-                "super().__init__()"
-            )
-        if isinstance(value, Parameter):
-            self._forget(name)
-            self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._forget(name)
-            self.add_module(name, value)
-        elif isinstance(value, Buffer):
-            self._forget(name)
-            self.register_buffer(name, value, value.persistent)
-        else:
-            for registry, kind, expected in (
-                ("_parameters", "parameter", "Parameter"), ("_modules", "child module", "Module"),
-                ("_buffers", "buffer", "Buffer, Tensor"),
-            ):
-                if name in attributes.get(registry, ()):
-                    if value is not None and not (kind == "buffer" and isinstance(value, Tensor)):
-                        raise TypeError(f"cannot assign '{_typename(value)}' as {kind} '{name}' "
-                                        f"({expected} or None expected)")
-                    attributes[registry][name] = attributes[name] = value
-                    return
+        if "_modules" not in attributes:
+            if isinstance(value, (Parameter, Module, Buffer)):
+                kind = {Parameter: "parameters", Buffer: "buffers"}.get(type(value), "module")
+                raise AttributeError(
+                    f"cannot assign {kind} before Module.__init__() call; begin __init__ with "
+                    "super().__init__()"
+                )
             object.__setattr__(self, name, value)
+        elif isinstance(value, Parameter):
+            self._forget(name, but="_parameters")
+            self.register_parameter(name, value)
+        elif name in self._parameters:
+            self._refill("_parameters", name, value, value is None, "parameter", "Parameter")
+        elif isinstance(value, Module):
+            self._forget(name, but="_modules")
+            self._modules[name] = attributes[name] = value
+        elif name in self._modules:
+            self._refill("_modules", name, value, value is None, "child module", "Module")
+        elif isinstance(value, Buffer):
+            self._forget(name, but="_buffers")
+            self.register_buffer(name, value, value.persistent)
+        elif name in self._buffers:
+            allowed = value is None or isinstance(value, Tensor)
+            self._refill("_buffers", name, value, allowed, "buffer", "Buffer, Tensor")
+        else:
+            object.__setattr__(self, name, value)
+
+    def _refill(self, registry: str, name: str, value, allowed: bool, kind: str, expected: str) -> None:
+        """Put a value in the place of what is registered under the name, or refuse it."""
+        if not allowed:
+            raise TypeError(f"cannot assign '{_typename(value)}' as {kind} '{name}' "
+                            f"({expected} or None expected)")
+        self.__dict__[registry][name] = self.__dict__[name] = value
 
     def __getattr__(self, name: str):
         raise AttributeError(
@@ -126,10 +134,11 @@ class Module(Tree, State, Hooks):
             return object.__delattr__(self, name)
         return self._forget(name)
 
-    def _forget(self, name: str) -> None:
-        """Take a name out of all registries and attributes."""
+    def _forget(self, name: str, but: str | None = None) -> None:
+        """Take a name out of the attributes and all registries but one, where it keeps its place."""
         for registry in _REGISTRIES:
-            self.__dict__[registry].pop(name, None)
+            if registry != but:
+                self.__dict__[registry].pop(name, None)
         self._non_persistent_buffers_set.discard(name)
         self.__dict__.pop(name, None)
 
@@ -230,9 +239,9 @@ class Module(Tree, State, Hooks):
                 else:
                     parameter.grad = Tensor._wrap(np.zeros_like(parameter.grad.array))
 
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Module:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Module:
         """Replace the values of all parameters, their gradients and all buffers by ``fn`` of them."""
-        for module in self.modules():
+        for module in self.modules() if recurse else [self]:
             for _, parameter in module._own_parameters():
                 gradient, parameter._grad = parameter._grad, None
                 parameter.data = fn(parameter.data)
@@ -278,6 +287,10 @@ class Module(Tree, State, Hooks):
         """Convert floating-point parameters and buffers to float64."""
         return self.to(np.float64)
 
+    def half(self) -> Module:
+        """Refused: there are no floats of 16 bits; TypeError."""
+        return self.to(dtype="float16")
+
     def type(self, dst_type) -> Module:
         """Convert all parameters and buffers to a dtype."""
         wanted = as_dtype(dst_type)
@@ -290,6 +303,11 @@ class Module(Tree, State, Hooks):
     def cuda(self, device=None) -> Module:
         """Refused: there is no GPU; RuntimeError."""
         return self.to(device_of("cuda" if device is None else f"cuda:{device}"))
+
+    def to_empty(self, *, device, recurse: bool = True) -> Module:
+        """Give all parameters and buffers new memory with arbitrary values."""
+        check_device(device)
+        return self._apply(lambda t: Tensor._wrap(np.empty_like(t.array)), recurse)
 
     def share_memory(self) -> Module:
         """Nothing to do: threads share memory anyway."""
@@ -307,7 +325,8 @@ class Module(Tree, State, Hooks):
     def __repr__(self) -> str:
         extra = self.extra_repr()
         layers = [
-            f"({name}): " + repr(child).replace("\n", "\n  ") for name, child in self._own_children()
+            f"({name}): " + repr(child).replace("\n", "\n  ")
+            for name, child in (*self._modules.items(), *plain_modules(self, Module))
         ]
         lines = (extra.split("\n") if extra else []) + layers
         if not layers and len(lines) <= 1:

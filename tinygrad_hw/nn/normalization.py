@@ -299,8 +299,8 @@ class RMSNorm(_Affine):
                                 if elementwise_affine else None)
         self.reset_parameters()
 
-    def forward(self, input):
-        return ops.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+    def forward(self, x):
+        return ops.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

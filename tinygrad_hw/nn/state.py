@@ -145,34 +145,23 @@ class State:
         missing: list[str] = []
         unexpected: list[str] = []
         errors: list[str] = []
-        expected: set[str] = set()
 
-        def load(module, prefix: str) -> None:
+        def load(module, state: dict, prefix: str) -> None:
             local = {} if metadata is None else metadata.get(prefix[:-1], {})
-            module._load_from_state_dict(
-                state_dict,
-                prefix,
-                {**local, "assign_to_params_buffers": assign},
-                strict,
-                missing,
-                unexpected,
-                errors,
-            )
-            expected.update(prefix + name for name, _ in module._own_state())
-            if module._has_extra_state():
-                expected.add(prefix + _EXTRA)
+            options = {**local, "assign_to_params_buffers": assign}
+            module._load_from_state_dict(state, prefix, options, True, missing, unexpected, errors)
             for name, child in module._own_children():
-                load(child, f"{prefix}{name}.")
+                below = f"{prefix}{name}."
+                load(child, {key: state[key] for key in state if key.startswith(below)}, below)
             keys = _IncompatibleKeys(missing, unexpected)
             for hook in module._load_state_dict_post_hooks.values():
                 if hook(module, keys) is not None:
-                    raise RuntimeError(
+                    raise AssertionError(
                         "Hooks registered with register_load_state_dict_post_hook are not expected to "
                         "return new values; change incompatible_keys in place."
                     )
 
-        load(self, "")
-        unexpected.extend(key for key in state_dict if key not in expected and key not in unexpected)
+        load(self, state_dict, "")
         if strict:
             listed = [("Missing", missing), ("Unexpected", unexpected)]
             errors[:0] = [f"{kind} key(s) in state_dict: " + ", ".join(f'"{key}"' for key in keys) + ". "
@@ -199,8 +188,8 @@ class State:
                 new = Tensor._wrap(new)
             if not isinstance(new, Tensor):
                 error_msgs.append(
-                    f'While copying the parameter named "{key}", expected a Tensor or Tensor-like object'
-                    f" from checkpoint but received {type(new)}"
+                    f'While copying the parameter named "{key}", expected Tensor or Tensor-like object '
+                    f"from checkpoint but received {type(new)}"
                 )
                 continue
             if value.ndim == 0 and new.array.shape == (1,):  # files of PyTorch before 0.4
@@ -220,6 +209,17 @@ class State:
                 self.set_extra_state(state_dict[prefix + _EXTRA])
             else:
                 missing_keys.append(prefix + _EXTRA)
+        unexpected_keys.extend(self._unknown(state_dict, prefix))
+
+    def _unknown(self, state_dict: dict, prefix: str) -> Iterator[str]:
+        """Keys that belong to this module but to none of its members."""
+        known = {prefix + name for name, _ in self._own_state()}
+        if self._has_extra_state():
+            known.add(prefix + _EXTRA)
+        below = tuple(f"{prefix}{name}." for name, _ in self._own_children())
+        for key in state_dict:
+            if key.startswith(prefix) and key not in known and not key.startswith(below):
+                yield key
 
     def _take_over(self, name: str, old: Tensor, new: Tensor) -> None:
         """Make ``new`` the parameter or buffer; one in a plain container takes over its memory."""

@@ -115,6 +115,25 @@ class Tree:
             raise AttributeError(f"`{target}` is not an nn.Module")
         return found
 
+    def set_submodule(self, target: str, module: Tree, strict: bool = False) -> None:
+        """Replace the layer of a dotted name; without ``strict`` it may also be a new name.
+
+        Raises:
+            ValueError: if the name is empty or ``module`` is no Module.
+            AttributeError: if the path does not exist or leads to something else.
+        """
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Tree):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        if not isinstance(getattr(parent, name, module), Tree):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
+
     def _get_member(self, target: str, registry: str, kind: str) -> Tensor:
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)

@@ -25,6 +25,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
 
     Raises:
         TypeError: if ``vec`` is no Tensor.
+        RuntimeError: if it has too few elements.
 
     >>> from tinygrad_hw import tensor, zeros
     >>> p = zeros(2)
@@ -37,5 +38,6 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     start = 0
     for parameter in parameters:
         size = parameter.array.size
-        parameter.data = Tensor._wrap(vec.array[start:start + size].reshape(parameter.array.shape))
+        part = Tensor._wrap(vec.array[start:start + size])
+        parameter.data = ops.reshape(part, parameter.array.shape)
         start += size

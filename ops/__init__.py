@@ -54,5 +54,6 @@ from ops.slices import *
 from ops.softmax import *
 from ops.softmax_loss import *
 from ops.sort import *
+from ops.splitting import *
 from ops.unpool import *
 from ops.views import *

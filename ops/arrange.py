@@ -6,6 +6,7 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim, wrap_dims
+from ops.pointwise import tensor_only
 from ops.reduce import sum
 from ops.samples import spaced
 from ops.shape import clone, reshape, transpose
@@ -124,6 +125,7 @@ def roll(input, shifts, dims=None):
     if len(shifts) != len(dims) and (dims or len(shifts) != 1):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
     if not dims:
+        tensor_only(input)
         return np.roll(input, shifts[0])
     if input.ndim == 0:
         raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")

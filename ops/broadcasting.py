@@ -90,6 +90,7 @@ def _expand_cases(rng):
     yield case(rng.normal(size=(3, 1)), (2, -1, 4))
     yield case(np.array(rng.normal()), (2, 2))
     yield case(rng.normal(size=(1, 3)), (0, 3))
+    yield case(rng.normal(size=(0, 3)), (2, 0, 3))
     yield case(np.array(rng.normal()), ())
 
 
@@ -131,4 +132,6 @@ def expand(input, size):
                                f"non-singleton dimension {lead + i}. Target sizes: {size}. Tensor sizes: {input.shape}")
     if any(n < 0 for n in target):
         raise RuntimeError(f"expand: sizes {size} hold a negative number where the tensor has no dimension to keep")
+    if tuple(target[lead:]) == input.shape and all(n == 1 for n in target[:lead]):
+        return input[(None,) * lead + (...,)]  # nothing is repeated, so the view may be written to
     return np.broadcast_to(input, target)

@@ -200,7 +200,13 @@ def histc(input, bins=100, min=0, max=0):
     return np.histogram(input, bins, (min, max))[0].astype(input.dtype)
 
 
+def _array(value):
+    """A number as a 0-d array; anything else unchanged."""
+    return np.array(value) if isinstance(value, (int, float)) else value
+
+
 def _place(name, sequence, values, right, side, sorter, out_int32):
+    tensor_only(values)
     if side is not None and (side not in ("left", "right") or (side == "left" and right)):
         raise RuntimeError(f"{name}(): side and right can't be set to opposites, got side of {side} "
                            f"while right was {right}")
@@ -244,8 +250,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     >>> searchsorted(np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.5]))
     array([1, 2])
     """
-    return _place("torch.searchsorted", sorted_sequence, np.asarray(input), right, side, sorter,
-                  out_int32)
+    return _place("torch.searchsorted", sorted_sequence, _array(input), right, side, sorter, out_int32)
 
 
 @op(samples=lambda rng: (case(c.args[1], c.args[0], **c.kwargs) for c in _search_cases(rng)
@@ -261,4 +266,4 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
     """
     if boundaries.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
-    return _place("torch.bucketize", boundaries, np.asarray(input), right, None, None, out_int32)
+    return _place("torch.bucketize", boundaries, _array(input), right, None, None, out_int32)

@@ -70,8 +70,12 @@ def _prepare(name: str, input, target, weight) -> int:
     return classes
 
 
-def _class_numbers(target):
-    """Class numbers as an int64 array."""
+def _class_numbers(input, target, weight):
+    """Class numbers as an int64 array; weights for them have the input's dtype."""
+    if weight is not None and dtype_of(weight) != dtype_of(input):
+        names = [TYPE_NAMES[dtype_of(value).name] for value in (input, weight)]
+        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}: convert the weight with "
+                           f"weight.{names[0].lower()}()")
     labels = array_of(target)
     if labels.dtype not in (np.int64, np.uint8):
         raise RuntimeError("expected target dtype to be Long or Byte, but got "
@@ -157,7 +161,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     """
     reduction = choose_reduction(reduction, size_average, reduce)
     classes = _prepare("nll_loss", input, target, weight)
-    labels = _class_numbers(target)
+    labels = _class_numbers(input, target, weight)
     _require_shapes(input, target)
     require_classes(labels, classes, ignore_index)
     losses = _nll(_rows(input), labels.reshape(-1), array_of(weight), ignore_index, reduction)
@@ -259,7 +263,7 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
         return _of_probabilities(input, target, weight, reduction, label_smoothing)
     weight = array_of(weight)
     _require_shapes(input, target)
-    labels = _class_numbers(target)
+    labels = _class_numbers(input, target, weight)
     rows, numbers = _rows(input), labels.reshape(-1)
     if label_smoothing:
         require_classes(labels, classes, ignore_index)

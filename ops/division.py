@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ops.arithmetic import mul, neg
-from ops.core import Bad, case, op
+from ops.core import Bad, case, composite, op
 from ops.masking import zeros_of
 from ops.pointwise import by_element, not_implemented, pointwise
 from ops.promotion import operands
@@ -200,4 +200,16 @@ def fmod(input, other):
     return pointwise(_fmod, *_integers(input, other))
 
 
-divide = true_divide = div
+divide = div
+
+
+@composite(samples=binary(0.5, 3), differentiable=("input", "other"),
+           reference=by_element(lambda a, b: a / b),
+           bad=[Bad((np.ones(2), np.ones(3)), {}, RuntimeError, r"size of tensor a \(2\) must match")])
+def true_divide(input, other):
+    """`div` without rounding.
+
+    >>> true_divide(np.array([3.0]), 2)
+    array([1.5])
+    """
+    return div(input, other)

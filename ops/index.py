@@ -13,6 +13,7 @@ from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim
 from ops.indexing import add_at, getitem
 from ops.places import add_to_places, check_bounds, places_along
+from ops.pointwise import tensor_only
 from ops.samples import spaced
 from ops.shape import reshape, zeros_like_view
 
@@ -215,6 +216,8 @@ def scatter_values(input, dim, index, src):
     _element_index("scatter", index, input, dim)
     if isinstance(src, (np.ndarray, np.generic)):
         src = _checked_source("scatter", input, dim, index, src)
+    elif not isinstance(src, (int, float)):
+        tensor_only(src)
     out = np.array(input, order="C")
     if index.size:
         places = places_along(index, dim, input.shape) if input.ndim > 1 else index

@@ -14,6 +14,7 @@ from ops.broadcasting import sum_to
 from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim
 from ops.places import add_to_places, add_to_rows
+from ops.pointwise import tensor_only
 from ops.samples import spaced
 from ops.shape import reshape
 
@@ -163,12 +164,14 @@ def assign(array: np.ndarray, index, value) -> None:
         only_mask = value.size == 1 and all(type(item) is slice or item.dtype == BOOL for item in arrays)
         if value.dtype != array.dtype and not only_mask:
             raise _dtype_error(array, value)
+        while value.ndim > 1 and len(value) == 1:  # leading ones do not count, which NumPy allows without masks only
+            value = value[0]
     try:
         target[... if arrays is None else arrays] = value
     except IndexError:
         pick(target, arrays)
         raise
-    except ValueError:
+    except (TypeError, ValueError):
         shape = target.shape if arrays is None else pick(target, arrays).shape
         raise RuntimeError(f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be "
                            f"broadcast to indexing result of shape {list(shape)}") from None
@@ -292,6 +295,7 @@ def index_put(input, indices, values, accumulate=False):
         if not isinstance(item, np.ndarray):
             raise TypeError(f"expected Tensor as element {position} in argument 1, but got "
                             f"{type(item).__name__}")
+    tensor_only(input, values)
     out = np.array(input, order="C")
     if not accumulate:
         assign(out, tuple(indices), values)

@@ -97,8 +97,17 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     reduction = choose_reduction(reduction, size_average, reduce)
     require_same_shape("binary_cross_entropy", input, target)
     _require_floating("binary_cross_entropy", input, target)
+    _require_same_dtype(input, target)
     losses = bernoulli_nll(input, target)
     return reduce_losses(losses if weight is None else mul(losses, weight), reduction)
+
+
+def _require_same_dtype(input, target) -> None:
+    """Refuse a target of another precision, as PyTorch does."""
+    found, expected = dtype_of(target), dtype_of(input)
+    if found != expected:
+        raise RuntimeError(f"Found dtype {TYPE_NAMES[found.name]} but expected {TYPE_NAMES[expected.name]}: convert the "
+                           "target with target.to(input.dtype)")
 
 
 def _logits_weight(target, pos_weight):

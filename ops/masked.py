@@ -8,6 +8,7 @@ from ops.broadcasting import broadcast_shapes, expand
 from ops.core import Bad, array_of, case, composite, op
 from ops.indexing import add_at, getitem
 from ops.join import unbind
+from ops.pointwise import tensor_only
 from ops.reduce import sum
 from ops.samples import spaced
 from ops.shape import reshape
@@ -154,6 +155,7 @@ def argwhere(input):
     array([[0, 1],
            [1, 0]])
     """
+    tensor_only(input)
     return np.argwhere(input)
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.core import Bad, array_of, case, composite
-from ops.elementwise import add, mul
+from ops.arrange import roll
+from ops.core import Bad, array_of, case, composite, dtype_of
+from ops.dims import wrap_dim
+from ops.elementwise import add, mul, sub
 from ops.matmul import bmm, merge_rows, mm, mv, outer, swap_last
 from ops.reduce import sum
 from ops.samples import spaced
 from ops.shape import permute, reshape
 
-__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "inner", "kron", "tensordot"]
+__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "cross", "inner", "kron", "tensordot"]
 
 
 def _scaled_sum(input, product, beta, alpha):
@@ -213,3 +215,51 @@ def chain_matmul(*matrices):
         return mm(product(i, k), product(k + 1, j))
 
     return product(0, count - 1)
+
+
+def _cross_cases(rng):
+    yield case(spaced(rng, (3,)), spaced(rng, (3,)))
+    yield case(spaced(rng, (2, 3)), spaced(rng, (1, 3)))
+    yield case(spaced(rng, (3, 2, 3)), spaced(rng, (3, 2, 3)), -1)
+    yield case(spaced(rng, (0, 3)), spaced(rng, (0, 3)))
+
+
+def _cross_reference(input, other, dim=None):
+    return np.cross(input, other, axis=input.shape.index(3) if dim is None else dim)
+
+
+@composite(
+    differentiable=("input", "other"), samples=_cross_cases, reference=_cross_reference,
+    exempt=dict(zero_dim="a number is no vector of three elements"),
+    bad=[Bad((np.ones((2, 3)), np.ones(3)), {}, RuntimeError, "inputs must have the same number of dimensions"),
+         Bad((np.ones(2), np.ones(2)), {}, RuntimeError, "no dimension of size 3 in input"),
+         Bad((np.ones((2, 3)), np.ones((2, 3)), 0), {}, RuntimeError, "dimension 0 must have length 3. Got 2 and 2"),
+         Bad((np.ones((2, 3)), np.ones((2, 3)), 2), {}, IndexError, "Dimension out of range"),
+         Bad((np.ones(3), np.arange(3)), {}, RuntimeError, "expected both of one dtype, got float64 and int64"),
+         Bad((np.ones(3), 1.0), {}, TypeError, r"'other' \(position 2\) must be Tensor, not float")],
+)
+def cross(input, other, dim=None):
+    """The vector product ``a2 b3 - a3 b2, a3 b1 - a1 b3, a1 b2 - a2 b1`` along a dimension of size 3.
+
+    Args:
+        dim: None is the first dimension of size 3.
+
+    >>> cross(np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.0, 0.0]))
+    array([0., 0., 1.])
+    """
+    for position, (name, value) in enumerate((("input", input), ("other", other)), 1):
+        if not hasattr(value, "ndim"):
+            raise TypeError(f"cross(): argument '{name}' (position {position}) must be Tensor, not "
+                            f"{type(value).__name__}")
+    if input.ndim != other.ndim:
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions, got "
+                           f"{input.ndim} and {other.ndim}")
+    if dtype_of(input) != dtype_of(other):
+        raise RuntimeError(f"cross(): expected both of one dtype, got {dtype_of(input)} and {dtype_of(other)}")
+    if dim is None and 3 not in input.shape:
+        raise RuntimeError(f"no dimension of size 3 in input of shape {tuple(input.shape)}")
+    dim = tuple(input.shape).index(3) if dim is None else wrap_dim(dim, input.ndim)
+    if (input.shape[dim], other.shape[dim]) != (3, 3):
+        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and "
+                           f"{other.shape[dim]}")
+    return sub(mul(roll(input, -1, dim), roll(other, -2, dim)), mul(roll(input, -2, dim), roll(other, -1, dim)))

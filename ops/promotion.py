@@ -13,12 +13,14 @@ import sys
 
 import numpy as np
 
-__all__ = ["as_dtype", "default_dtype", "floating", "not_a_tensor", "operands", "promote_types", "result_dtype",
+__all__ = ["as_dtype", "can_cast", "default_dtype", "floating", "not_a_tensor", "operands", "promote_types", "result_dtype",
            "set_default_dtype"]
 
 BOOL, INT64, FLOAT32, FLOAT64 = map(np.dtype, ("bool", "int64", "float32", "float64"))
 SUPPORTED = {np.dtype(name): name for name in
              ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")}
+
+_CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 _default = FLOAT32
 
@@ -78,6 +80,15 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
     if (a.kind == "f") != (b.kind == "f"):
         return a if a.kind == "f" else b
     return np.promote_types(a, b)
+
+
+def can_cast(source: np.dtype, target: np.dtype) -> bool:
+    """Whether an op in place may write one dtype to the other: only to a *category* that is not lower.
+
+    >>> can_cast(np.dtype("int64"), np.dtype("uint8")), can_cast(np.dtype("float32"), np.dtype("int64"))
+    (True, False)
+    """
+    return _CATEGORY[source.kind] <= _CATEGORY[target.kind]
 
 
 def _combine(higher: np.dtype | None, lower: np.dtype | None) -> np.dtype | None:

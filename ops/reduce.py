@@ -199,6 +199,9 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     if not is_float(input, "nanmean"):
         raise RuntimeError("nanmean(): expected input to have floating point or complex dtype but got "
                            f"{TYPE_NAMES[dtype_of(input).name]}")
+    if dtype is not None and as_dtype(dtype).kind != "f":
+        raise RuntimeError("nanmean(): could not infer output dtype. Optional dtype must be either a floating point or "
+                           f"complex dtype. Got: {TYPE_NAMES[as_dtype(dtype).name]}")
     return div(nansum(input, dim, keepdim, dtype=dtype), sum(logical_not(isnan(input)), dim, keepdim))
 
 
@@ -235,8 +238,11 @@ def _truth(function):
                 reference=_by_numpy(function), bad=BAD_DIMS)
 
 
-def _bool_or_byte(input, result):
-    """PyTorch answers a uint8 question in uint8."""
+def _truth_of(ufunc, input, dim, keepdim: bool):
+    """PyTorch answers a uint8 question in uint8, and here alone an empty ``dim`` reduces nothing."""
+    tensor_only(input)
+    axis = () if dim == () or dim == [] else normalize_dims(dim, input.ndim)
+    result = ufunc.reduce(input, axis=axis, keepdims=keepdim)
     return np.asarray(result).astype(np.uint8) if input.dtype == np.uint8 else result
 
 
@@ -247,9 +253,7 @@ def all(input, dim=None, keepdim=False):
     >>> all(np.array([[True, False], [True, True]]), 1)
     array([False,  True])
     """
-    tensor_only(input)
-    return _bool_or_byte(input, np.logical_and.reduce(input, axis=normalize_dims(dim, input.ndim),
-                                                      keepdims=keepdim))
+    return _truth_of(np.logical_and, input, dim, keepdim)
 
 
 @op(**_truth(np.any))
@@ -259,9 +263,7 @@ def any(input, dim=None, keepdim=False):
     >>> any(np.array([[True, False], [False, False]]), 1)
     array([ True, False])
     """
-    tensor_only(input)
-    return _bool_or_byte(input, np.logical_or.reduce(input, axis=normalize_dims(dim, input.ndim),
-                                                     keepdims=keepdim))
+    return _truth_of(np.logical_or, input, dim, keepdim)
 
 
 @op(

@@ -85,8 +85,10 @@ def _start(input, dim, index, reduce: str):
     """``input`` with the neutral element of a reduction at all places that the index names."""
     dtype = dtype_of(input)
     if reduce in ("amax", "amin"):
-        limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-        low, high = (-np.inf, np.inf) if dtype.kind == "f" else (limits.min, limits.max)
+        if dtype.kind in "bf":
+            low, high = (False, True) if dtype.kind == "b" else (-np.inf, np.inf)
+        else:
+            low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
         return scatter_values(input, dim, index, low if reduce == "amax" else high)
     return scatter_values(input, dim, index, 1 if reduce == "prod" else 0)
 

@@ -48,7 +48,7 @@ def clone(input, *, memory_format=None):
     >>> clone(np.array([1.0]))
     array([1.])
     """
-    return np.array(input, order="C")
+    return input.copy(order="C")
 
 
 @op(
@@ -59,12 +59,12 @@ def clone(input, *, memory_format=None):
     reference=lambda input: np.array(input.tolist()).reshape(input.shape),
 )
 def contiguous(input, *, memory_format=None):
-    """``input`` in row-major memory: a view if its memory is row-major already, else a copy.
+    """``input`` in row-major memory: itself if its memory is row-major already, else a copy.
 
     >>> contiguous(np.ones((2, 3)).T).flags.c_contiguous
     True
     """
-    return input[...] if input.flags.c_contiguous else np.array(input, order="C")
+    return input if input.flags.c_contiguous else np.array(input, order="C")
 
 
 # ------------------------------------------------------------------ another shape

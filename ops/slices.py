@@ -12,6 +12,7 @@ from ops.core import Bad, array_of, case, op
 from ops.dims import wrap_dim
 from ops.elementwise import mul
 from ops.places import add_to_rows, check_bounds
+from ops.pointwise import tensor_only
 from ops.reduce import sum
 from ops.samples import spaced
 from ops.shape import reshape, zeros_like_view
@@ -232,6 +233,8 @@ def index_fill(input, dim, index, value):
         raise RuntimeError("index_fill(): Index has to be a vector/scalar, got shape "
                            f"{list(index.shape)}")
     index = _vector("index_fill", index, _size(input, dim), dim, negative=True)
+    if not isinstance(value, (int, float)):
+        tensor_only(value)
     if np.ndim(value):
         raise RuntimeError("index_fill_ only supports a 0-dimensional value tensor, but got tensor "
                            f"with {np.ndim(value)} dimension(s).")

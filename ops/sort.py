@@ -119,6 +119,8 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     if not isinstance(k, (int, np.integer)):
         raise TypeError(f"topk(): argument 'k' (position 2) must be int, not {type(k).__name__}")
     tensor_only(input)
+    if input.dtype.kind == "b":
+        raise RuntimeError("topk does not support bool dtypes; convert the tensor first: x.int()")
     dim, wide = one_dim(dim, input.ndim), at_least_1d(input)
     size = wide.shape[dim]
     if not 0 <= k <= size:

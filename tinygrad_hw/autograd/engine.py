@@ -1,0 +1,203 @@
+"""The backward pass: nodes from the newest to the oldest, gradients summed where paths meet.
+
+Gradients travel as arrays, or as Tensors when the pass itself is recorded (``create_graph``).  Whatever
+contributes to a node's gradient was made after the node, so taking the newest of the waiting nodes each
+time
+finds every gradient complete: no recursion, no limit on the depth of a graph.
+"""
+
+from __future__ import annotations
+
+import warnings
+from heapq import heappop, heappush
+
+import numpy as np
+
+import ops
+from tinygrad_hw.autograd.graph import Accumulate, Node
+from tinygrad_hw.autograd.mode import anomaly, mode
+
+__all__ = ["run"]
+
+
+class _Waiting:
+    """The nodes that have received a gradient and did not run yet, with what arrived.
+
+    A slot is ``[gradient, owned]``; an array is owned if it belongs to this pass alone, so that it may
+    be written to or kept.
+    """
+
+    def __init__(self, create_graph: bool):
+        self.create_graph = create_graph
+        self.queue: list[int] = []
+        self.entries: dict[int, tuple[Node, dict[int, list]]] = {}
+
+    def deliver(self, node: Node, index: int, gradient, owned: bool) -> None:
+        """Add a gradient to what waits for an output of a node."""
+        entry = self.entries.get(node.order)
+        if entry is None:
+            self.entries[node.order] = node, {index: [gradient, owned]}
+            heappush(self.queue, node.order)
+        elif index not in entry[1]:
+            entry[1][index] = [gradient, owned]
+        else:
+            slot = entry[1][index]
+            if self.create_graph:
+                slot[0] = ops.add(slot[0], gradient)
+            elif slot[1]:
+                slot[0] += gradient
+            else:
+                slot[:] = np.asarray(slot[0] + gradient), True
+
+
+def _leading_to(roots, targets) -> set[Node]:
+    """The nodes between the roots and the targets, both included."""
+    seen = {node for (node, _), _ in roots}
+    stack = list(seen)
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is not None and edge[0] not in seen:
+                seen.add(edge[0])
+                stack.append(edge[0])
+    useful = set(targets)
+    for node in sorted(seen, key=lambda node: node.order, reverse=True):
+        if any(edge is not None and edge[0] in useful for edge in node.edges):
+            useful.add(node)
+    return useful
+
+
+def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, only=None) -> list | None:
+    """Send gradients from the roots to the leaves.
+
+    Args:
+        roots: ``(edge, gradient)`` pairs; gradients are arrays, or Tensors if ``create_graph``.
+        retain_graph: keep what the nodes saved for another pass.
+        create_graph: record the pass, so that its results can be differentiated.
+        make: turns an array into a Tensor, for hooks and leaves.
+        capture: edges whose gradients are returned, in place of adding gradients to leaves.
+        only: edges of the leaves that gradients are added to; all by default.
+
+    Returns:
+        The gradients of ``capture``, as Tensors (None where no path leads), or None.
+    """
+    waiting = _Waiting(create_graph)
+    queue, entries, deliver = waiting.queue, waiting.entries, waiting.deliver
+    for edge, gradient in roots:
+        deliver(*edge, gradient, False)
+    wanted = capture if capture is not None else only
+    useful = None if wanted is None else _leading_to(roots, [node for node, _ in wanted])
+    positions: dict[Node, list] = {}
+    for position, (node, index) in enumerate(capture or ()):
+        positions.setdefault(node, []).append((index, position))
+    results = None if capture is None else [None] * len(capture)
+
+    before = mode.recording
+    mode.recording = create_graph
+    try:
+        while queue:
+            node, slots = entries.pop(heappop(queue))
+            if useful is not None and node not in useful:
+                continue
+            if node.hooks or node.retained:
+                _call_hooks(node, slots, create_graph, make)
+            for index, position in positions.get(node, ()) if positions else ():
+                if index in slots:
+                    results[position] = _captured(slots[index], create_graph, make)
+            if type(node) is Accumulate:
+                if capture is None:
+                    _accumulate(node, *slots[0], create_graph, make)
+                continue
+            if useful is not None and not any(e is not None and e[0] in useful for e in node.edges):
+                continue
+            if node.outputs == 1:
+                received = [slots[0][0]]
+            else:
+                received = [slots[i][0] if i in slots else None for i in range(node.outputs)]
+            gradients = node.backward(received, create_graph)
+            if anomaly.enabled and anomaly.check_nan:
+                _check_nan(node, gradients)
+            if not retain_graph:
+                node.release()
+            first, fresh = received[0], node.fresh and not create_graph
+            for edge, gradient in zip(node.edges, gradients):
+                if edge is not None and gradient is not None:
+                    if type(gradient) is np.ndarray:
+                        owned = fresh and gradient is not first and gradient.base is None
+                        deliver(*edge, gradient, owned)
+                    else:  # a Tensor, or a NumPy scalar
+                        deliver(*edge, gradient if create_graph else np.asarray(gradient), False)
+    finally:
+        mode.recording = before
+    return results
+
+
+def _captured(slot: list, create_graph: bool, make):
+    """The gradient as a Tensor for the user, who shall not share memory with the pass."""
+    gradient, owned = slot
+    slot[1] = False
+    return gradient if create_graph else make(gradient if owned else gradient.copy())
+
+
+def _call_hooks(node: Node, slots: dict, create_graph: bool, make) -> None:
+    """Run the hooks of a node's outputs, then keep the gradients that `retain_grad` asked for."""
+    for index, slot in slots.items():
+        for hook in list((node.hooks or {}).get(index, {}).values()):
+            gradient = slot[0] if create_graph else make(slot[0])
+            slot[1] = False
+            replaced = hook(gradient)
+            if replaced is not None:
+                replaced = _checked(hook, gradient, replaced)
+                slot[0] = replaced if create_graph else replaced.array
+        reference = (node.retained or {}).get(index)
+        tensor = reference() if reference else None
+        if tensor is not None:
+            kept = slot[0] if create_graph else make(slot[0].copy())
+            tensor._grad = kept if tensor._grad is None else ops.add(tensor._grad, kept)
+
+
+def _checked(hook, gradient, replaced):
+    """What a hook returned, if it may stand for the gradient that the hook was given."""
+    name = getattr(hook, "__name__", hook)
+    if not isinstance(replaced, type(gradient)):
+        raise TypeError(f"expected hook '{name}' to return a Tensor or None, got "
+                        f"{type(replaced).__name__}")
+    if replaced.shape != gradient.shape:
+        raise RuntimeError(f"hook '{name}' has changed the size of value from {tuple(gradient.shape)} "
+                           f"to {tuple(replaced.shape)}; return the same shape")
+    if replaced.dtype != gradient.dtype:
+        raise RuntimeError(f"hook '{name}' has changed the type of value (was {gradient.dtype} got "
+                           f"{replaced.dtype})")
+    return replaced
+
+
+def _accumulate(node: Accumulate, gradient, owned: bool, create_graph: bool, make) -> None:
+    """Add a gradient to ``leaf.grad``; an array that belongs to nobody else is kept without a copy."""
+    leaf = node.leaf()
+    if leaf is None or not leaf.requires_grad:
+        return
+    if leaf._grad is None:
+        if create_graph:
+            leaf._grad = ops.clone(gradient)
+        else:
+            owned = owned and gradient.flags.c_contiguous
+            leaf._grad = make(gradient if owned else np.array(gradient, order="C"))
+    elif create_graph:
+        leaf._grad = ops.add(leaf._grad, gradient)
+    else:
+        leaf._grad.array += gradient
+        leaf._grad._bump("the gradient was accumulated in backward()")
+    if leaf._post_accumulate_hooks:
+        for hook in list(leaf._post_accumulate_hooks.values()):
+            hook(leaf)
+
+
+def _check_nan(node: Node, gradients) -> None:
+    for position, gradient in enumerate(gradients):
+        if gradient is not None and np.isnan(ops.core.array_of(gradient)).any():
+            if node.where:
+                warnings.warn(
+                    f"Error detected in {node.name()}. The op was called at {node.where}", stacklevel=2
+                )
+            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {position}th "
+                               "output. The op was called at "
+                               f"{node.where or 'a line made before anomaly mode was on'}.")

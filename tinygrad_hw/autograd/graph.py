@@ -1,0 +1,353 @@
+"""The recorded graph: nodes and what they save.
+
+A node stands for one op that was applied.  Its edges lead to the nodes that produced its inputs, and it
+holds what its gradient rules need and nothing else.  Nodes are numbered as they are made, so whatever a
+node was
+computed from was made before it: the order of the numbers is a topological order.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import sys
+import weakref
+
+import numpy as np
+
+import ops
+from ops.broadcasting import sum_to
+from ops.core import Op, Traced
+from tinygrad_hw.autograd.mode import anomaly
+
+__all__ = ["Accumulate", "Edge", "Node", "OpNode", "Overwrite", "link", "node_number", "user_line"]
+
+Edge = tuple["Node", int]
+_numbers = itertools.count(0, -1)
+_PACKAGES = tuple(os.path.dirname(os.path.abspath(module.__file__)) + os.sep
+                  for module in (ops, sys.modules["tinygrad_hw"]))
+
+
+def node_number() -> int:
+    """A number between those of the nodes made so far and those to come, which are smaller.
+
+    >>> node_number() > node_number()
+    True
+    """
+    return next(_numbers)
+
+
+def user_line() -> str:
+    """``file:line in function`` of the innermost frame outside the engine.
+
+    >>> user_line().endswith("in <module>")
+    True
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGES):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+class Node:
+    """One recorded op: edges to the producers of its inputs, and a backward function.
+
+    Attributes:
+        edges: for each differentiable input ``(node, output index)``, or None if it needs no gradient.
+        order: number in order of creation, counted downwards: the newest node has the smallest.
+        outputs: number of outputs that may receive a gradient.
+        hooks: output index -> functions that see, and may replace, the gradient of that output.
+        retained: output index -> weak reference to the Tensor that keeps that gradient (`retain_grad`).
+        where: the user's line that made the node, kept in anomaly mode only.
+        fresh: whether `backward` returns arrays that nobody else holds (unless they are views or the
+            cotangent).
+    """
+
+    hooks: dict | None = None
+    retained: dict | None = None
+    where: str | None = None
+    outputs = 1
+    fresh = True
+
+    def __init__(self, edges):
+        self.edges = edges
+        self.order = next(_numbers)
+        if anomaly.enabled:
+            self.where = user_line()
+
+    def name(self) -> str:
+        """The node's name in PyTorch's style, such as ``MulBackward0``."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{self.name()}>"
+
+    @property
+    def next_functions(self) -> tuple:
+        """The producers of the inputs: ``((node, output index), ...)``."""
+        return tuple(edge or (None, 0) for edge in self.edges)
+
+    def backward(self, gradients: list, create_graph: bool) -> list:
+        """Gradients of the inputs, in the order of `edges`, from those of the outputs.
+
+        The gradients are arrays, or Tensors if ``create_graph``; None where there is none.
+        """
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Drop what was saved; a later `backward` is an error if anything was."""
+
+    def freed(self) -> RuntimeError:
+        """The error for a second pass over what the first one freed."""
+        made = f" The op was called at {self.where}." if self.where else ""
+        return RuntimeError("Trying to backward through the graph a second time: the values that "
+                            f"{self.name()} saved were freed by the first backward.{made} Call "
+                            "backward(retain_graph=True) the first time, or compute the forward pass "
+                            "again.")
+
+    def stale(self, what: str, array: np.ndarray, counter: list, version: int) -> RuntimeError:
+        """The error for a saved value that was changed in place since."""
+        made = f" (made at {self.where})" if self.where else ""
+        return RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace "
+            f"operation: {what} of shape {array.shape}, saved by {self.name()}{made}, is at version "
+            f"{counter[0]}; expected version {version} instead. It was changed at {counter[1]}. Write "
+            "the result to a new tensor there (x = x + 1 for x += 1), or clone() the value first."
+        )
+
+
+class Accumulate(Node):
+    """The end of the graph at a leaf: adds the gradient to ``leaf.grad``.
+
+    It belongs to the leaf, which it knows by a weak reference: no cycle, and a leaf that nobody can ask
+    for its gradient any more is not kept alive by a graph.
+    """
+
+    def __init__(self, leaf):
+        super().__init__(())
+        self.leaf = weakref.ref(leaf)
+
+    def name(self) -> str:
+        """``AccumulateGrad``."""
+        return "AccumulateGrad"
+
+    @property
+    def variable(self):
+        """The leaf Tensor."""
+        return self.leaf()
+
+    def backward(self, gradients: list, create_graph: bool) -> list:
+        """Nothing further: the engine adds the gradient to the leaf."""
+        return []
+
+
+class Overwrite(Node):
+    """A change in place that left nothing of the old values, such as ``zero_()`` or ``copy_()``.
+
+    The gradient of the old values is zero, that of the new ones, if they have a history, passes through.
+    """
+
+    def __init__(self, old: Edge, new: Edge | None = None):
+        super().__init__((old, new))
+
+    def name(self) -> str:
+        """``OverwriteBackward0``."""
+        return "OverwriteBackward0"
+
+    def backward(self, gradients: list, create_graph: bool) -> list:
+        """Zeros and the gradient itself; see `Node.backward`."""
+        (g,) = gradients
+        return [g.new_zeros(g.shape) if isinstance(g, Traced) else np.zeros_like(g), g]
+
+
+# ------------------------------------------------------------------ ops of the table
+
+_ARGUMENT, _OUTPUT, _SHAPE = range(3)
+
+
+class _Plan:
+    """What the node of an op does if certain of its arguments need gradients.
+
+    Attributes:
+        rules: for each such argument its name, its rule, and the positions of the rule's needs among
+            `saves`.
+        saves: what is kept for the rules: where it comes from (an argument, an output, an argument's
+            shape), the position there, and its name.
+    """
+
+    __slots__ = ("rules", "saves")
+
+    def __init__(self, op: Op, wanted: int):
+        chosen = [(name, rule) for bit, (name, rule) in enumerate(op.rules.items()) if wanted >> bit & 1]
+        names = list(dict.fromkeys(need for _, rule in chosen for need in rule.needs))
+        self.rules = [
+            (name, rule.function, tuple(map(names.index, rule.needs))) for name, rule in chosen
+        ]
+        self.saves = [(*self._source(op, name), name) for name in names]
+
+    @staticmethod
+    def _source(op: Op, name: str) -> tuple[int, int]:
+        if name in op.parameters:
+            return _ARGUMENT, op.parameters.index(name)
+        if name == "ans":
+            return _OUTPUT, 0
+        if name in op.outputs:
+            return _OUTPUT, op.outputs.index(name)
+        return _SHAPE, op.parameters.index(name.removesuffix("_shape"))
+
+
+_plan = functools.cache(_Plan)
+
+
+@functools.cache
+def _differentiable(op: Op) -> list[tuple[int, int]]:
+    """``(bit, position)`` of each argument that has a gradient rule."""
+    return [(1 << bit, op.parameters.index(name)) for bit, name in enumerate(op.rules)]
+
+
+def link(op: Op, values: tuple, results) -> OpNode | None:
+    """The node that records ``results = op(*values)``, or None if no argument needs a gradient.
+
+    Args:
+        values: all arguments in the order of the op's parameters, with Tensors among them.
+        results: the output Tensors; those that no rule names may be missing.
+    """
+    edges, fits, wanted = [], [], 0
+    for bit, position in _differentiable(op):
+        value = values[position]
+        if isinstance(value, Traced):
+            edge = value._history if value._view is None else value._edge()
+            if edge is not None:
+                wanted |= bit
+                edges.append(edge)
+                fits.append((value.array.shape, value.array.dtype))
+        elif type(value) is tuple or type(value) is list:
+            several = [item._edge() if isinstance(item, Traced) else None for item in value]
+            if any(several):
+                wanted |= bit
+                edges.extend(several)
+                fits.append(
+                    [edge and (item.array.shape, item.array.dtype) for edge, item in zip(several, value)]
+                )
+    return OpNode(op, _plan(op, wanted), edges, fits, values, results) if wanted else None
+
+
+class OpNode(Node):
+    """The node of an op from the table: its gradient rules and the values they name.
+
+    Attributes:
+        op: the op that was applied.
+        saved: what the rules need: arrays in place of Tensors, anything else as it was given.
+        origins: for each Tensor saved ``(version counter, version, edge)``; the edge of an output of
+            this very node is its index, which makes no reference cycle.  None for what is no Tensor.
+    """
+
+    def __init__(self, op: Op, plan: _Plan, edges: list, fits: list, values: tuple, results):
+        self.edges = edges
+        self.order = next(_numbers)
+        if anomaly.enabled:
+            self.where = user_line()
+        self.op, self._plan, self._fits = op, plan, fits
+        self.saved = saved = []
+        self.origins = origins = []
+        for source, position, _ in plan.saves:
+            origin = None
+            if source == _ARGUMENT:
+                value = values[position]
+                if isinstance(value, Traced):
+                    counter = value._version_counter
+                    origin, value = (counter, counter[0], value._history), value.array
+                elif type(value) is tuple or type(value) is list:
+                    origin, value = _save_several(value)
+            elif source == _OUTPUT:
+                counter = results[position]._version_counter
+                origin, value = (counter, counter[0], position), results[position].array
+            else:
+                value = _shape(values[position])
+            saved.append(value)
+            origins.append(origin)
+
+    def name(self) -> str:
+        """``MulBackward0`` for the op ``mul``."""
+        return "".join(word.capitalize() for word in self.op.name.split("_")) + "Backward0"
+
+    def backward(self, gradients: list, create_graph: bool) -> list:
+        """Apply the gradient rules; see `Node.backward`."""
+        saved = self.saved
+        if saved is None:
+            raise self.freed()
+        for origin in self.origins:
+            if origin is not None and (type(origin) is list or origin[0][0] != origin[1]):
+                self._check_versions()
+        (g,) = gradients
+        if create_graph:
+            saved = [self._unpack(*one, type(g)) for one in zip(saved, self.origins)]
+        results = []
+        for (name, rule, needs), fit in zip(self._plan.rules, self._fits):
+            gradient = rule(g, *[saved[i] for i in needs])
+            if type(fit) is list:
+                several = gradient if gradient is not None else (None,) * len(fit)
+                results.extend(
+                    f and self._fit(name, one, *f) for one, f in zip(several, fit, strict=True)
+                )
+            elif gradient is None or gradient.dtype is fit[1] and gradient.shape == fit[0]:
+                results.append(gradient)
+            else:
+                results.append(self._fit(name, gradient, *fit))
+        return results
+
+    def _fit(self, name: str, gradient, shape: tuple, dtype):
+        """The gradient in its input's shape and dtype: broadcasting and promotion are undone here."""
+        if gradient is None:
+            return None
+        if gradient.shape != shape:
+            if not self.op.broadcasts:
+                raise RuntimeError(f"the gradient rule of {self.op.name} for {name} returned shape "
+                                   f"{tuple(gradient.shape)}, expected {shape}")
+            gradient = sum_to(gradient, shape)
+        if ops.core.dtype_of(gradient) != dtype:
+            gradient = ops.shape.cast(gradient, dtype)
+        return gradient
+
+    def _check_versions(self) -> None:
+        """Refuse values that were changed in place since they were saved."""
+        for value, origin, (_, _, name) in zip(self.saved, self.origins, self._plan.saves):
+            several = zip(value, origin) if type(origin) is list else [(value, origin)]
+            for array, one in several:
+                if one is not None and one[0][0] != one[1]:
+                    raise self.stale(name, array, *one[:2])
+
+    def _unpack(self, value, origin, kind):
+        """A saved value as Tensors of the class ``kind`` with their history."""
+        if origin is None:
+            return value
+        if type(origin) is list:
+            return tuple(self._unpack(*one, kind) for one in zip(value, origin))
+        counter, _, edge = origin
+        if type(edge) is int:
+            edge = (self, 0) if edge == 0 else None
+        return kind._with_history(value, edge, counter)
+
+    def release(self) -> None:
+        """Drop the saved arrays; a node that saved none may run again."""
+        if any(self.origins or ()):
+            self.saved = self.origins = None
+
+
+def _save_several(values) -> tuple:
+    """The origins of the Tensors in a sequence (None without any), and the sequence with arrays."""
+    if not any(isinstance(value, Traced) for value in values):
+        return None, values
+    origins = [
+        (v._version_counter, v._version_counter[0], v._edge()) if isinstance(v, Traced) else None
+        for v in values
+    ]
+    return origins, tuple(v.array if isinstance(v, Traced) else v for v in values)
+
+
+def _shape(value):
+    """The shape of a Tensor, an array or a number, or the shapes of several."""
+    if isinstance(value, Traced):
+        return value.array.shape
+    return tuple(map(_shape, value)) if type(value) in (tuple, list) else np.shape(value)

@@ -9,18 +9,23 @@ __all__ = ["main"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m nets", description="Train the networks of tinygrad_hw.")
+    parser = argparse.ArgumentParser(
+        prog="python -m nets", description="Train the networks of tinygrad_hw.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="what can be run")
     run = commands.add_parser(
         "run", help="train a system and write a run folder",
-        description="Train a system and write a run folder: config.json, metrics.json, best and last weights, pictures.",
+        description="Train a system and write a run folder: config.json, metrics.json, "
+                    "best and last weights, pictures.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     run.add_argument("name", metavar="NAME", help="a name from 'python -m nets list'")
-    run.add_argument("--data", metavar="DIR", help="folder of .mat files in the NIST36 layout (none: glyph36, drawn from "
-                                                   "fonts on the spot)")
-    run.add_argument("--epochs", type=_positive, help="passes over the data (none: the system's own number)")
-    run.add_argument("--batch-size", type=_positive, help="images a step (none: the system's own number)")
+    run.add_argument("--data", metavar="DIR",
+                     help="folder of .mat files in the NIST36 layout (none: glyph36, drawn from fonts "
+                          "on the spot)")
+    run.add_argument("--epochs", type=_positive,
+                     help="passes over the data (none: the system's own number)")
+    run.add_argument("--batch-size", type=_positive,
+                     help="images a step (none: the system's own number)")
     run.add_argument("--lr", type=float, help="learning rate (none: the system's own)")
     run.add_argument("--seed", type=int, default=0, help="of initial weights and data order")
     run.add_argument("--threads", type=_positive, help="threads of the kernels (none: all cores)")
@@ -39,7 +44,7 @@ def _positive(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 1 after an error, 2 for a wrong command, 130 after Ctrl-C."""
+    """Run a command; returns the exit code: 0, 1 for an error, 2 for a wrong command, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     from nets.nist36 import SYSTEMS
 
@@ -67,8 +72,10 @@ def _run(options, system) -> int:
     import tinygrad_hw as thw
     from nets.runs import Run
 
-    settings = {name: getattr(options, name) if getattr(options, name) is not None else getattr(system, name)
-                for name in ("epochs", "batch_size", "lr")}
+    settings = {}
+    for name in ("epochs", "batch_size", "lr"):
+        given = getattr(options, name)
+        settings[name] = given if given is not None else getattr(system, name)
     if options.threads:
         thw.set_num_threads(options.threads)
     settings.update(seed=options.seed, data=options.data, workers=options.workers)
@@ -77,7 +84,8 @@ def _run(options, system) -> int:
     best = results[f"best_{system.figure}"]
     if best is not None:
         unit = f"{best:.2f} dB" if system.figure == "psnr" else f"{best:.4f}"
-        print(f"best validation {system.figure} {unit} (epoch {results['best_epoch']} of {settings['epochs']}), "
+        print(f"best validation {system.figure} {unit} "
+              f"(epoch {results['best_epoch']} of {settings['epochs']}), "
               f"{results['seconds']:.1f} s of training")
     print(f"results and pictures: {run.folder}")
     return 130 if results["interrupted"] else 0

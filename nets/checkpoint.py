@@ -36,7 +36,8 @@ def save(path, net, optimizer=None, **facts) -> None:
         state = optimizer.state_dict()
         metadata["param_groups"] = json.dumps(state["param_groups"])
         for number, values in state["state"].items():
-            arrays.update({f"optimizer/{number}/{name}": value.numpy() for name, value in values.items()})
+            for name, value in values.items():
+                arrays[f"optimizer/{number}/{name}"] = value.numpy()
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with atomic_write(path) as file:
         file.write(safetensors.numpy.save(arrays, metadata))
@@ -58,8 +59,10 @@ def load(path, net, optimizer=None) -> dict:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error}); it may be cut short") from error
-    weights = {name[len("model/"):]: thw.from_numpy(a) for name, a in arrays.items() if name.startswith("model/")}
+        raise ValueError(f"{path} is not a whole safetensors file ({error}); "
+                         "it may be cut short") from error
+    weights = {name[len("model/"):]: thw.from_numpy(array) for name, array in arrays.items()
+               if name.startswith("model/")}
     net.load_state_dict(weights)
     if optimizer is not None and "param_groups" in metadata:
         state: dict = {}

@@ -1,7 +1,8 @@
 """Handwritten characters: a multi-layer perceptron, a LeNet-style CNN and an autoencoder on 36 classes.
 
-The networks are those of the course "neural networks for recognition".  Without ``--data`` they learn glyph36,
-characters drawn on the spot from fonts (``glyphs.py``); with it, .mat files in the layout of NIST36.
+The networks are those of the course "neural networks for recognition".  Without ``--data`` they learn
+glyph36, characters drawn on the spot from fonts (``glyphs.py``); with it, .mat files in the layout of
+NIST36.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def _classifier_pictures(run, net, before, splits) -> dict:
     pictures.confusion(run.path("confusion.png"), matrix, characters.CLASSES)
     first = next(iter(net.parameters())).detach().numpy()
     side = first.shape[-1] if first.ndim == 4 else 32
-    pictures.weight_grids(run.path("weights.png"), before.reshape(-1, side, side), first.reshape(-1, side, side))
+    pictures.weight_grids(run.path("weights.png"),
+                          before.reshape(-1, side, side), first.reshape(-1, side, side))
     return {"most_confused": most_confused(matrix, characters.CLASSES)}
 
 
@@ -134,9 +136,11 @@ def _autoencoder_pictures(run, net, before, splits) -> dict:
     split = splits.validation
     rows = np.concatenate([np.flatnonzero(split.labels == c)[:2] for c in range(0, 35, 7)])
     shown = split.images[rows]
-    pictures.reconstructions(run.path("reconstructions.png"), shown, predict(net, shown).reshape(shown.shape))
+    pictures.reconstructions(run.path("reconstructions.png"),
+                             shown, predict(net, shown).reshape(shown.shape))
     first = next(iter(net.parameters())).detach().numpy()
-    pictures.weight_grids(run.path("weights.png"), before.reshape(-1, 32, 32), first.reshape(-1, 32, 32))
+    pictures.weight_grids(run.path("weights.png"),
+                          before.reshape(-1, 32, 32), first.reshape(-1, 32, 32))
     return {}
 
 
@@ -158,8 +162,8 @@ class System:
     batch_size: int
     lr: float
 
-    def run(self, run, *, data=None, epochs: int, batch_size: int, lr: float, seed: int, workers: int = 0,
-            quiet: bool = False) -> dict:
+    def run(self, run, *, data=None, epochs: int, batch_size: int, lr: float, seed: int,
+            workers: int = 0, quiet: bool = False) -> dict:
         """Train, evaluate and draw into the folder of ``run``; returns the results.
 
         Args:
@@ -173,14 +177,17 @@ class System:
         thw.manual_seed(seed)
         net = self.build()
         before = next(iter(net.parameters())).detach().numpy().copy()
-        train = TensorDataset(thw.from_numpy(splits.train.images), thw.from_numpy(splits.train.labels))
+        images, labels = splits.train.images, splits.train.labels
+        train = TensorDataset(thw.from_numpy(images), thw.from_numpy(labels))
         loader = DataLoader(train, batch_size, shuffle=True, num_workers=workers)
-        validation, training = self.figures(splits.validation, "validation"), self.figures(splits.train, "train")
+        training = self.figures(splits.train, "train")
+        validation = self.figures(splits.validation, "validation")
+        key = f"train_{self.figure}"
         results = fit(net, self.optimizer(net.parameters(), lr), self.loss, loader,
-                      lambda net: {f"train_{self.figure}": training(net)[f"train_{self.figure}"], **validation(net)},
+                      lambda net: {key: training(net)[key], **validation(net)},
                       epochs=epochs, run=run, figure=self.figure, quiet=quiet)
-        results.update(parameters=sum(p.numel() for p in net.parameters()), train_images=len(splits.train),
-                       validation_images=len(splits.validation))
+        results.update(parameters=sum(p.numel() for p in net.parameters()),
+                       train_images=len(splits.train), validation_images=len(splits.validation))
         if run.history:
             columns = {name: [row[name] for row in run.history] for name in run.history[0]}
             pictures.training_curves(run.path("curves.png"), columns, self.figure)
@@ -193,13 +200,15 @@ class System:
 
 SYSTEMS = {
     "nist36-mlp": System(
-        "characters with a perceptron 1024-64-36 (sigmoid, SGD)", MLP, _classification_loss, _classifier_figures,
-        _classifier_pictures, "accuracy", lambda p, lr: optim.SGD(p, lr), epochs=100, batch_size=16, lr=0.02),
+        "characters with a perceptron 1024-64-36 (sigmoid, SGD)",
+        MLP, _classification_loss, _classifier_figures, _classifier_pictures, "accuracy",
+        lambda p, lr: optim.SGD(p, lr), epochs=100, batch_size=16, lr=0.02),
     "nist36-cnn": System(
-        "characters with a LeNet-style CNN (Adam)", CNN, _classification_loss, _classifier_figures,
-        _classifier_pictures, "accuracy", lambda p, lr: optim.Adam(p, lr), epochs=20, batch_size=100, lr=1e-3),
+        "characters with a LeNet-style CNN (Adam)",
+        CNN, _classification_loss, _classifier_figures, _classifier_pictures, "accuracy",
+        lambda p, lr: optim.Adam(p, lr), epochs=20, batch_size=100, lr=1e-3),
     "nist36-autoencoder": System(
-        "characters through a code of 32 numbers and back (SGD with momentum)", Autoencoder, _reconstruction_loss,
-        _autoencoder_figures, _autoencoder_pictures, "psnr", lambda p, lr: optim.SGD(p, lr, momentum=0.9), epochs=100,
-        batch_size=36, lr=1e-3),
+        "characters through a code of 32 numbers and back (SGD with momentum)",
+        Autoencoder, _reconstruction_loss, _autoencoder_figures, _autoencoder_pictures, "psnr",
+        lambda p, lr: optim.SGD(p, lr, momentum=0.9), epochs=100, batch_size=36, lr=1e-3),
 }

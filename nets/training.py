@@ -1,4 +1,4 @@
-"""The training loop that the systems share: an ordinary loop with a progress bar, a log and checkpoints."""
+"""The training loop that the systems share: a plain loop with a progress bar, a log and checkpoints."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
         optimizer: of its parameters.
         loss_of: ``loss_of(net, batch)`` gives the mean loss of a batch.
         loader: yields the batches of one epoch.
-        evaluate: returns the figures of an epoch as ``{"validation_loss": ..., "validation_<figure>": ...}``.
+        evaluate: the figures of an epoch, ``{"validation_loss": ..., "validation_<figure>": ...}``.
         epochs: passes over the data.
         run: a `nets.runs.Run`.
         figure: name of the figure of merit (larger is better).
         quiet: no progress bar.
 
     Returns:
-        ``best_<figure>``, ``best_epoch``, ``epochs`` done, ``steps``, ``seconds`` of training, ``interrupted``.
+        ``best_<figure>``, ``best_epoch``, ``epochs`` done, ``steps``, ``seconds`` of training and
+        ``interrupted``.
 
     Raises:
         FloatingPointError: if the loss stops being a number; the text says where.
@@ -53,8 +54,8 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
                 optimizer.step()
                 value, rows = loss.item(), len(batch[0])
                 if not math.isfinite(value):
-                    raise FloatingPointError(f"the loss became {value} in epoch {epoch}, step {steps + 1}; lower the "
-                                             "learning rate (--lr)")
+                    raise FloatingPointError(f"the loss became {value} in epoch {epoch}, step "
+                                             f"{steps + 1}; lower the learning rate (--lr)")
                 total, count, steps = total + value * rows, count + rows, steps + 1
                 bar.update()
             seconds += time.perf_counter() - started
@@ -73,8 +74,9 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
         tqdm.write(f"interrupted: the weights are saved in {run.path('last.safetensors')}")
     finally:
         bar.close()
-    return {f"best_{figure}": best if best_epoch else None, "best_epoch": best_epoch, "epochs": len(run.history),
-            "steps": steps, "seconds": round(seconds, 2), "interrupted": interrupted}
+    return {f"best_{figure}": best if best_epoch else None, "best_epoch": best_epoch,
+            "epochs": len(run.history), "steps": steps, "seconds": round(seconds, 2),
+            "interrupted": interrupted}
 
 
 def predict(net, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
@@ -85,5 +87,6 @@ def predict(net, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
     """
     net.eval()
     with thw.no_grad():
-        parts = [net(thw.from_numpy(images[i:i + batch_size])).numpy() for i in range(0, len(images), batch_size)]
+        parts = [net(thw.from_numpy(images[i:i + batch_size])).numpy()
+                 for i in range(0, len(images), batch_size)]
     return np.concatenate(parts)

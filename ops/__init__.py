@@ -17,6 +17,7 @@ from ops.average_pool import *
 from ops.broadcasting import broadcast_shapes, expand, sum_to
 from ops.channel_norm import *
 from ops.conv import *
+from ops.convolution import *
 from ops.core import TABLE
 from ops.counting import *
 from ops.create import *

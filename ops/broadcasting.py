@@ -17,8 +17,8 @@ def broadcast_shapes(*shapes) -> tuple[int, ...]:
     >>> broadcast_shapes((2,), (3,))
     Traceback (most recent call last):
     ...
-    RuntimeError: The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0 \
-(shapes (2,) and (3,))
+    RuntimeError: The size of tensor a (2) must match the size of tensor b (3) \
+at non-singleton dimension 0 (shapes (2,) and (3,))
     """
     result: tuple[int, ...] = ()
     for shape in shapes:
@@ -70,10 +70,11 @@ def sum_to(input, shape):
     for i, size in enumerate(shape):
         if input.shape[lead + i] != size:
             if size != 1:
-                raise RuntimeError(f"dimension {lead + i} of size {input.shape[lead + i]} in {input.shape} cannot be "
-                                   f"summed to {size} of shape {tuple(shape)}")
+                raise RuntimeError(f"dimension {lead + i} of size {input.shape[lead + i]} in "
+                                   f"{input.shape} cannot be summed to {size} of shape {tuple(shape)}")
             axes.append(lead + i)
-    return np.asarray(np.add.reduce(input, axis=tuple(axes), keepdims=True, dtype=input.dtype)).reshape(shape)
+    total = np.add.reduce(input, axis=tuple(axes), keepdims=True, dtype=input.dtype)
+    return np.asarray(total).reshape(shape)
 
 
 def _sum_reference(input, shape):
@@ -106,7 +107,11 @@ def _expand_cases(rng):
     ],
 )
 def expand(input, size):
-    """View of ``input`` in which axes of size 1 are repeated to ``size`` without copying; -1 keeps an axis.
+    """View of ``input`` in which axes of size 1 are repeated to ``size`` without copying.
+
+    Args:
+        input: array of at most as many dimensions as ``size`` has numbers.
+        size: the shape of the result; -1 keeps an axis.
 
     Raises:
         RuntimeError: if an axis of another size than 1 would change, or dimensions would be lost.
@@ -120,18 +125,21 @@ def expand(input, size):
     size = tuple(size)
     lead = len(size) - input.ndim
     if lead < 0:
-        raise RuntimeError(f"expand({input.shape}, size={size}): the number of sizes provided ({len(size)}) must be "
-                           f"greater or equal to the number of dimensions in the tensor ({input.ndim})")
+        raise RuntimeError(f"expand({input.shape}, size={size}): the number of sizes provided "
+                           f"({len(size)}) must be greater or equal to the number of dimensions in the "
+                           f"tensor ({input.ndim})")
     target = list(size)
     for i, old in enumerate(input.shape):
         new = target[lead + i]
         if new == -1:
             target[lead + i] = old
         elif new != old and old != 1:
-            raise RuntimeError(f"The expanded size of the tensor ({new}) must match the existing size ({old}) at "
-                               f"non-singleton dimension {lead + i}. Target sizes: {size}. Tensor sizes: {input.shape}")
+            raise RuntimeError(f"The expanded size of the tensor ({new}) must match the existing size "
+                               f"({old}) at non-singleton dimension {lead + i}. Target sizes: {size}. "
+                               f"Tensor sizes: {input.shape}")
     if any(n < 0 for n in target):
-        raise RuntimeError(f"expand: sizes {size} hold a negative number where the tensor has no dimension to keep")
+        raise RuntimeError(f"expand: sizes {size} hold a negative number where the tensor has "
+                           "no dimension to keep")
     if tuple(target[lead:]) == input.shape and all(n == 1 for n in target[:lead]):
         return input[(None,) * lead + (...,)]  # nothing is repeated, so the view may be written to
     return np.broadcast_to(input, target)

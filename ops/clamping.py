@@ -121,7 +121,9 @@ def _clamp_cases(rng):
 def _clamp_reference(input, min=None, max=None):
     low = -math.inf if min is None else min
     high = math.inf if max is None else max
-    return by_element(lambda a, l, h: sorted((a, l, h))[1] if l < h else h)(input, low, high)
+    return by_element(
+        lambda a, lower, upper: sorted((a, lower, upper))[1] if lower < upper else upper,
+    )(input, low, high)
 
 
 def _inside(g, input, min, max):
@@ -197,8 +199,8 @@ def _as_number(bound, min, max):
     """A bound next to a number: a number as well, or a 0-d array, which counts as one."""
     if isinstance(bound, (np.ndarray, np.generic)):
         if bound.ndim:
-            raise TypeError(f"clamp(): arguments 'min' and 'max' must both be Tensors or both numbers, got "
-                            f"{type(min).__name__} and {type(max).__name__}")
+            raise TypeError(f"clamp(): arguments 'min' and 'max' must both be Tensors or both numbers, "
+                            f"got {type(min).__name__} and {type(max).__name__}")
         return bound.item()
     return bound
 

@@ -1,8 +1,7 @@
-"""Convolutions (cross-correlations, as in every deep-learning library) in one and two dimensions.
+"""Convolutions and transposed convolutions in one and two dimensions, as users call them.
 
-Three ops are closed under differentiation: the convolution, its input gradient and its weight gradient are each
-linear in two arguments, and the derivative of one is made of the other two.  Everything else is written with them;
-the transposed convolution *is* the input gradient.
+They check and complete their arguments, and leave the work to the ops of `ops.convolution`.  A signal is
+an image of one row; the transposed convolution *is* the input gradient of a convolution.
 """
 
 from __future__ import annotations
@@ -10,184 +9,26 @@ from __future__ import annotations
 import numpy as np
 
 import ops
-from ops.core import Bad, array_of, case, composite, dtype_of, op
-from ops.lazy import LazyModule
-from ops.reduce import sum
+from ops.convolution import convolution, convolution_input, pair
+from ops.core import Bad, array_of, case, composite, dtype_of
 from ops.samples import spaced
 from ops.shape import reshape
 
-__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "convolution", "convolution_input",
-           "convolution_weight", "pair"]
-
-_kernels = LazyModule("ops.kernels.conv")
-
-
-def pair(value, name: str, count: int = 2) -> tuple[int, ...]:
-    """One number for all dimensions, or one for each.
-
-    >>> pair(3, "stride"), pair((1, 2), "stride")
-    ((3, 3), (1, 2))
-    """
-    if isinstance(value, (int, np.integer)):
-        return (int(value),) * count
-    values = tuple(int(v) for v in value)
-    if len(values) == 1:
-        return values * count
-    if len(values) != count:
-        raise RuntimeError(f"expected {name} to be a single integer value or a list of {count} values, but got {value}")
-    return values
-
-
-def output_size(input: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Number of windows along one dimension.
-
-    >>> output_size(32, 5, 1, 0, 1)
-    28
-    """
-    return (input + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-def _window_cases(rng):
-    """Input, weight, stride, padding, dilation, groups."""
-    yield (2, 2, 5, 4), (3, 2, 3, 2), (1, 1), (0, 0), (1, 1), 1
-    yield (1, 4, 6, 5), (2, 2, 3, 3), (2, 1), (1, 2), (1, 1), 2
-    yield (1, 1, 6, 6), (2, 1, 2, 2), (1, 2), (1, 0), (2, 3), 1
-    yield (0, 2, 4, 4), (2, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1
-
-
-def _convolution_cases(rng):
-    for x, w, *options in _window_cases(rng):
-        yield case(spaced(rng, x), spaced(rng, w), spaced(rng, (w[0],)), *options)
-
-
-def _windows(input, weight_shape, stride, padding, dilation):
-    """Every window of the padded input: (N, C, Ho, Wo, KH, KW); a slow and independent reference."""
-    n, c, h, w = input.shape
-    kh, kw = weight_shape[2:]
-    padded = np.pad(input, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
-    ho, wo = (output_size(*d) for d in zip((h, w), (kh, kw), stride, padding, dilation))
-    result = np.zeros((n, c, ho, wo, kh, kw))
-    for i, j, a, b in np.ndindex(ho, wo, kh, kw):
-        result[:, :, i, j, a, b] = padded[:, :, i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]]
-    return result
-
-
-def _reference(input, weight, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
-    windows = _windows(input, weight.shape, stride, padding, dilation)
-    n, _, ho, wo = windows.shape[:4]
-    grouped = windows.reshape(n, groups, weight.shape[1], *windows.shape[2:])
-    filters = weight.reshape(groups, -1, *weight.shape[1:])
-    result = np.einsum("ngchwab,gocab->ngohw", grouped, filters).reshape(n, len(weight), ho, wo)
-    return result if bias is None else result + bias[:, None, None]
-
-
-_LINEAR = {"zero_dim": "takes images", "bad": "checked by conv2d"}
-
-
-@op(
-    grad=dict(
-        input=lambda g, weight, input_shape, stride, padding, dilation, groups: convolution_input(
-            g, weight, input_shape, stride, padding, dilation, groups),
-        weight=lambda g, input, weight_shape, stride, padding, dilation, groups: convolution_weight(
-            g, input, weight_shape, stride, padding, dilation, groups),
-        bias=lambda g: sum(g, (0, 2, 3)),
-    ),
-    samples=_convolution_cases, reference=_reference, exempt=_LINEAR,
-)
-def convolution(input, weight, bias, stride, padding, dilation, groups):
-    """`conv2d` of arguments that were checked: pairs of numbers, a batch of images.
-
-    >>> convolution(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), None, (1, 1), (0, 0), (1, 1), 1)[0, 0]
-    array([[4., 4.],
-           [4., 4.]])
-    """
-    return _kernels.conv2d(input, weight, bias, stride, padding, dilation, groups)
-
-
-def _input_cases(rng):
-    for x, w, stride, padding, dilation, groups in _window_cases(rng):
-        out = [output_size(*d) for d in zip(x[2:], w[2:], stride, padding, dilation)]
-        yield case(spaced(rng, (x[0], w[0], *out)), spaced(rng, w), x, stride, padding, dilation, groups)
-
-
-def _input_reference(grad, weight, input_shape, stride, padding, dilation, groups):
-    n, c, h, w = input_shape
-    result = np.zeros((n, c, h + 2 * padding[0], w + 2 * padding[1]))
-    outs = weight.shape[0] // groups
-    for o, i, j, a, b in np.ndindex(weight.shape[0], *grad.shape[2:], *weight.shape[2:]):
-        first = o // outs * weight.shape[1]
-        result[:, first:first + weight.shape[1], i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]] += (
-            grad[:, o, i, j, None] * weight[o, :, a, b])
-    return result[:, :, padding[0]:padding[0] + h, padding[1]:padding[1] + w]
-
-
-@op(
-    grad=dict(
-        grad=lambda g, weight, stride, padding, dilation, groups: convolution(
-            g, weight, None, stride, padding, dilation, groups),
-        weight=lambda g, grad, weight_shape, stride, padding, dilation, groups: convolution_weight(
-            grad, g, weight_shape, stride, padding, dilation, groups),
-    ),
-    samples=_input_cases, reference=_input_reference, exempt=_LINEAR,
-)
-def convolution_input(grad, weight, input_shape, stride, padding, dilation, groups):
-    """Gradient of `convolution` with respect to its input, given that of its output.
-
-    >>> convolution_input(np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2)), (1, 1, 2, 2), (1, 1), (0, 0), (1, 1), 1)[0, 0]
-    array([[1., 1.],
-           [1., 1.]])
-    """
-    return _kernels.conv2d_input(grad, weight, tuple(input_shape), stride, padding, dilation, groups)
-
-
-def _weight_cases(rng):
-    for x, w, stride, padding, dilation, groups in _window_cases(rng):
-        out = [output_size(*d) for d in zip(x[2:], w[2:], stride, padding, dilation)]
-        yield case(spaced(rng, (x[0], w[0], *out)), spaced(rng, x), w, stride, padding, dilation, groups)
-
-
-def _weight_reference(grad, input, weight_shape, stride, padding, dilation, groups):
-    windows = _windows(input, weight_shape, stride, padding, dilation)
-    result = np.zeros(weight_shape)
-    outs = weight_shape[0] // groups
-    for o in range(weight_shape[0]):
-        first = o // outs * weight_shape[1]
-        result[o] = np.einsum("nhw,nchwab->cab", grad[:, o], windows[:, first:first + weight_shape[1]])
-    return result
-
-
-@op(
-    grad=dict(
-        grad=lambda g, input, stride, padding, dilation, groups: convolution(
-            input, g, None, stride, padding, dilation, groups),
-        input=lambda g, grad, input_shape, stride, padding, dilation, groups: convolution_input(
-            grad, g, input_shape, stride, padding, dilation, groups),
-    ),
-    samples=_weight_cases, reference=_weight_reference, exempt=_LINEAR,
-)
-def convolution_weight(grad, input, weight_shape, stride, padding, dilation, groups):
-    """Gradient of `convolution` with respect to its weight, given that of its output.
-
-    >>> convolution_weight(np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2)), (1, 1, 2, 2), (1, 1), (0, 0), (1, 1), 1)[0, 0]
-    array([[1., 1.],
-           [1., 1.]])
-    """
-    return _kernels.conv2d_weight(grad, input, tuple(weight_shape), stride, padding, dilation, groups)
-
-
-# ------------------------------------------------------------------ what users call
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 
 
 def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: bool) -> None:
     """Refuse what does not fit, in PyTorch's words."""
     for argument, value in (("input", input), ("weight", weight)):
         if not hasattr(array_of(value), "ndim"):
-            raise TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(value).__name__}")
+            raise TypeError(f"{name}(): argument '{argument}' must be Tensor, "
+                            f"not {type(value).__name__}")
     if weight.ndim != dims + 2:
-        raise RuntimeError(f"{name}: expected a {dims + 2}-dimensional weight, but got shape {tuple(weight.shape)}")
+        raise RuntimeError(f"{name}: expected a {dims + 2}-dimensional weight, "
+                           f"but got shape {tuple(weight.shape)}")
     if input.ndim not in (dims + 1, dims + 2):
-        raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of "
-                           f"size: {list(input.shape)}")
+        raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, "
+                           f"but got input of size: {list(input.shape)}")
     if groups < 1:
         raise RuntimeError(f"non-positive groups is not supported, got groups={groups}")
     channels = input.shape[-dims - 1]
@@ -195,31 +36,41 @@ def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: b
     outputs = weight.shape[1] * groups if transposed else weight.shape[0]
     if channels != expected:
         raise RuntimeError(f"Given groups={groups}, weight of size {list(weight.shape)}, expected input"
-                           f"{list(input.shape)} to have {expected} channels, but got {channels} channels instead")
+                           f"{list(input.shape)} to have {expected} channels, but got {channels} "
+                           "channels instead")
     if weight.shape[0] % groups:
-        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got "
-                           f"weight of size {list(weight.shape)} instead")
+        raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at "
+                           f"dimension 0, but got weight of size {list(weight.shape)} instead")
     if bias is not None and tuple(bias.shape) != (outputs,):
-        raise RuntimeError(f"Given weight of size {list(weight.shape)}, expected bias to be 1-dimensional with {outputs} "
-                           f"elements, but got bias of size {list(bias.shape)} instead")
+        raise RuntimeError(f"Given weight of size {list(weight.shape)}, expected bias to be "
+                           f"1-dimensional with {outputs} elements, but got bias of size "
+                           f"{list(bias.shape)} instead")
     for argument, value in (("weight", weight), ("bias", bias)):
         if value is not None and dtype_of(value) != dtype_of(input):
-            raise RuntimeError(f"Input type ({dtype_of(input)}) and {argument} type ({dtype_of(value)}) should be the same; "
-                               "convert one of them: x.to(layer.weight.dtype)")
+            raise RuntimeError(f"Input type ({dtype_of(input)}) and {argument} type ({dtype_of(value)}) "
+                               "should be the same; convert one of them: x.to(layer.weight.dtype)")
     if dtype_of(input).kind != "f":
-        raise RuntimeError(f"{name} is not implemented for {dtype_of(input)}; convert input and weight with .float()")
+        raise RuntimeError(f"{name} is not implemented for {dtype_of(input)}; "
+                           "convert input and weight with .float()")
 
 
-def _check_window(name: str, input, kernel, stride, padding, dilation) -> None:
-    for argument, values, least in (("stride", stride, 1), ("dilation", dilation, 1), ("padding", padding, 0)):
+def _check_options(stride, padding, dilation) -> None:
+    """Refuse a stride or dilation below 1 and a padding below 0."""
+    options = (("stride", stride, 1), ("dilation", dilation, 1), ("padding", padding, 0))
+    for argument, values, least in options:
         if min(values) < least:
             kind = "non-positive" if least else "negative"
             raise RuntimeError(f"{kind} {argument} is not supported, got {argument}={values}")
+
+
+def _check_window(input, kernel, stride, padding, dilation) -> None:
+    """Refuse options as `_check_options` does, and a window that is larger than the padded input."""
+    _check_options(stride, padding, dilation)
     padded = [n + 2 * p for n, p in zip(input.shape[2:], padding)]
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     if any(n < k for n, k in zip(padded, spans)):
-        raise RuntimeError(f"Calculated padded input size per channel: {tuple(padded)}. Kernel size: {tuple(spans)}. Kernel "
-                           "size can't be greater than actual input size")
+        raise RuntimeError(f"Calculated padded input size per channel: {tuple(padded)}. Kernel size: "
+                           f"{tuple(spans)}. Kernel size can't be greater than actual input size")
 
 
 def _batched(input, dims: int):
@@ -238,15 +89,17 @@ def _conv(name: str, dims: int, input, weight, bias, stride, padding, dilation, 
         if padding not in ("same", "valid"):
             raise RuntimeError(f"Invalid padding string: '{padding}'; use 'same', 'valid' or numbers")
         if padding == "same" and any(s != 1 for s in stride):
-            raise RuntimeError(f"padding='same' is not supported for strided convolutions, got stride={stride}")
+            raise RuntimeError("padding='same' is not supported for strided convolutions, "
+                               f"got stride={stride}")
         total = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilation)]
         if any(t % 2 for t in total):  # the odd one out goes to the end, as in PyTorch
             input = ops.pad(input, tuple(side for t in reversed(total) for side in (0, t % 2)))
         padding = tuple(t // 2 for t in total)
     padding = pair(padding, "padding", dims)
-    _check_window(name, input, kernel, stride, padding, dilation)
+    _check_window(input, kernel, stride, padding, dilation)
     if dims == 1:
-        result = convolution(_lift(input), _lift(weight), bias, (1, *stride), (0, *padding), (1, *dilation), groups)
+        result = convolution(_lift(input), _lift(weight), bias,
+                             (1, *stride), (0, *padding), (1, *dilation), groups)
         result = reshape(result, (*result.shape[:2], result.shape[3]))
     else:
         result = convolution(input, weight, bias, stride, padding, dilation, groups)
@@ -258,7 +111,8 @@ def _lift(signal):
     return reshape(signal, (*signal.shape[:2], 1, signal.shape[2]))
 
 
-def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, output_padding, groups, dilation):
+def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, output_padding, groups,
+                    dilation):
     _check(name, input, weight, bias, dims, groups, True)
     stride, padding = pair(stride, "stride", dims), pair(padding, "padding", dims)
     extra, dilation = pair(output_padding, "output_padding", dims), pair(dilation, "dilation", dims)
@@ -266,25 +120,29 @@ def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, 
         if e < 0 or e >= max(s, d):
             raise RuntimeError("output padding must be smaller than either stride or dilation, but got "
                                f"output_padding={extra}, stride={stride}, dilation={dilation}")
-    for argument, values, least in (("stride", stride, 1), ("dilation", dilation, 1), ("padding", padding, 0)):
-        if min(values) < least:
-            raise RuntimeError(f"{'non-positive' if least else 'negative'} {argument} is not supported, got {values}")
+    _check_options(stride, padding, dilation)
     input, added = _batched(input, dims)
     sizes = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, s, p, d, k, e in
              zip(input.shape[2:], stride, padding, dilation, weight.shape[2:], extra)]
     if min(sizes) < 1:
-        raise RuntimeError(f"Given input size per channel: {list(input.shape[2:])}. Calculated output size per channel: "
-                           f"{sizes}. Output size is too small")
+        raise RuntimeError(f"Given input size per channel: {list(input.shape[2:])}. Calculated output "
+                           f"size per channel: {sizes}. Output size is too small")
     shape = (input.shape[0], weight.shape[1] * groups, *sizes)
     if dims == 1:
-        result = convolution_input(_lift(input), _lift(weight), (*shape[:2], 1, shape[2]), (1, *stride), (0, *padding),
-                                   (1, *dilation), groups)
+        result = convolution_input(_lift(input), _lift(weight), (*shape[:2], 1, shape[2]),
+                                   (1, *stride), (0, *padding), (1, *dilation), groups)
         result = reshape(result, shape)
     else:
         result = convolution_input(input, weight, shape, stride, padding, dilation, groups)
     if bias is not None:
         result = ops.add(result, reshape(bias, (bias.shape[0],) + (1,) * dims))
     return reshape(result, tuple(result.shape[1:])) if added else result
+
+
+# ------------------------------------------------------------------ convolutions
+
+
+_IMAGE, _FILTERS = np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3))  # of the calls that must be refused
 
 
 def _conv2d_cases(rng):
@@ -301,20 +159,20 @@ def _conv2d_reference(input, weight, bias=None, stride=1, padding=0, dilation=1,
         total = [d * (k - 1) for d, k in zip(dilation, weight.shape[2:])]
         batch = np.pad(batch, ((0, 0), (0, 0), *((t // 2, t - t // 2) for t in total)))
     padding = np.broadcast_to(padding if not isinstance(padding, str) else 0, 2)
-    result = _reference(batch, weight, bias, stride, padding, dilation, groups)
+    result = convolution.reference(batch, weight, bias, stride, padding, dilation, groups)
     return result if input.ndim == 4 else result[0]
 
 
 @composite(
     differentiable=("input", "weight", "bias"), samples=_conv2d_cases, reference=_conv2d_reference,
-    bad=[Bad((np.ones((1, 3, 5, 5)), np.ones((2, 2, 3, 3))), {}, RuntimeError, "to have 2 channels, but got 3 channels"),
-         Bad((np.ones((1, 2, 2, 5)), np.ones((2, 2, 3, 3))), {}, RuntimeError, r"\(2, 5\). Kernel size: \(3, 3\)"),
-         Bad((np.ones((5, 5)), np.ones((2, 2, 3, 3))), {}, RuntimeError, r"Expected 3D.*or 4D.*\[5, 5\]"),
-         Bad((np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3)), np.ones(3)), {}, RuntimeError, "bias.*2 elements"),
-         Bad((np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3)), None, 0), {}, RuntimeError, "non-positive stride"),
-         Bad((np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3)), None, 2, "same"), {}, RuntimeError, "same.*strided"),
-         Bad((np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3)), None, (1, 1, 1)), {}, RuntimeError, "list of 2 values"),
-         Bad((np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3), np.float32)), {}, RuntimeError, "float64.*float32.*be the same")],
+    bad=[Bad((np.ones((1, 3, 5, 5)), _FILTERS), {}, RuntimeError, "to have 2 channels, but got 3"),
+         Bad((np.ones((1, 2, 2, 5)), _FILTERS), {}, RuntimeError, r"\(2, 5\). Kernel size: \(3, 3\)"),
+         Bad((np.ones((5, 5)), _FILTERS), {}, RuntimeError, r"Expected 3D.*or 4D.*\[5, 5\]"),
+         Bad((_IMAGE, _FILTERS, np.ones(3)), {}, RuntimeError, "bias.*2 elements"),
+         Bad((_IMAGE, _FILTERS, None, 0), {}, RuntimeError, "non-positive stride"),
+         Bad((_IMAGE, _FILTERS, None, 2, "same"), {}, RuntimeError, "same.*strided"),
+         Bad((_IMAGE, _FILTERS, None, (1, 1, 1)), {}, RuntimeError, "list of 2 values"),
+         Bad((_IMAGE, _FILTERS.astype(np.float32)), {}, RuntimeError, "float64.*float32.*be the same")],
     exempt={"zero_dim": "takes images"},
 )
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -347,17 +205,24 @@ def _conv1d_cases(rng):
     yield case(spaced(rng, (0, 2, 6)), spaced(rng, (2, 1, 2)), groups=2, dilation=2)
 
 
+def _conv1d_reference(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    padding = padding if isinstance(padding, str) else (0, padding)
+    return _conv2d_reference(input[..., None, :], weight[:, :, None], bias,
+                             (1, stride), padding, (1, dilation), groups)[..., 0, :]
+
+
 @composite(
-    differentiable=("input", "weight", "bias"), samples=_conv1d_cases,
-    reference=lambda input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1: _conv2d_reference(
-        input[..., None, :], weight[:, :, None], bias, (1, stride),
-        padding if isinstance(padding, str) else (0, padding), (1, dilation), groups)[..., 0, :],
+    differentiable=("input", "weight", "bias"), samples=_conv1d_cases, reference=_conv1d_reference,
     bad=[Bad((np.ones((1, 2, 2)), np.ones((2, 2, 3))), {}, RuntimeError, "Kernel size can't be greater"),
-         Bad((np.ones((1, 3, 5)), np.ones((2, 2, 3))), {}, RuntimeError, "to have 2 channels, but got 3")],
+         Bad((np.ones((1, 3, 5)), np.ones((2, 2, 3))), {}, RuntimeError, "2 channels, but got 3")],
     exempt={"zero_dim": "takes signals"},
 )
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    """One-dimensional convolution; as `conv2d`, with input (N, C, L) or (C, L) and weight (O, C / groups, K).
+    """One-dimensional convolution: as `conv2d`, of signals with filters.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        weight: (O, C / groups, K).
 
     >>> conv1d(np.array([[1.0, 2.0, 4.0]]), np.array([[[-1.0, 1.0]]]))
     array([[1., 2.]])
@@ -371,25 +236,29 @@ def _transpose_cases(rng):
     yield case(spaced(rng, (0, 2, 3, 3)), spaced(rng, (2, 3, 2, 2)))
 
 
-def _transpose_reference(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
-    stride, padding, extra, dilation = (np.broadcast_to(v, 2) for v in (stride, padding, output_padding, dilation))
+def _transpose_reference(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1,
+                         dilation=1):
+    options = (stride, padding, output_padding, dilation)
+    stride, padding, extra, dilation = (np.broadcast_to(value, 2) for value in options)
     batch = input if input.ndim == 4 else input[None]
     sizes = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, s, p, d, k, e in
              zip(batch.shape[2:], stride, padding, dilation, weight.shape[2:], extra)]
-    result = _input_reference(batch, weight, (len(batch), weight.shape[1] * groups, *sizes), stride, padding, dilation,
-                              groups)
+    shape = (len(batch), weight.shape[1] * groups, *sizes)
+    result = convolution_input.reference(batch, weight, shape, stride, padding, dilation, groups)
     result = result if bias is None else result + bias[:, None, None]
     return result if input.ndim == 4 else result[0]
 
 
 @composite(
     differentiable=("input", "weight", "bias"), samples=_transpose_cases, reference=_transpose_reference,
-    bad=[Bad((np.ones((1, 3, 5, 5)), np.ones((2, 2, 3, 3))), {}, RuntimeError, "to have 2 channels, but got 3 channels"),
-         Bad((np.ones((1, 2, 5, 5)), np.ones((2, 2, 3, 3)), None, 1, 0, 1), {}, RuntimeError, "output padding must be smaller"),
-         Bad((np.ones((1, 2, 1, 1)), np.ones((2, 2, 1, 1)), None, 1, 1), {}, RuntimeError, "Output size is too small")],
+    bad=[Bad((np.ones((1, 3, 5, 5)), _FILTERS), {}, RuntimeError, "to have 2 channels, but got 3"),
+         Bad((_IMAGE, _FILTERS, None, 1, 0, 1), {}, RuntimeError, "output padding must be smaller"),
+         Bad((_IMAGE[..., :1, :1], _FILTERS[..., :1, :1], None, 1, 1), {}, RuntimeError,
+             "Output size is too small")],
     exempt={"zero_dim": "takes images"},
 )
-def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1,
+                     dilation=1):
     """Transposed two-dimensional convolution: the gradient of `conv2d` with respect to its input.
 
     Args:
@@ -404,22 +273,26 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
     array([[1., 1.],
            [1., 1.]])
     """
-    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding,
+                           groups, dilation)
 
 
 @composite(
     differentiable=("input", "weight", "bias"),
-    samples=lambda rng: iter([case(spaced(rng, (2, 2, 4)), spaced(rng, (2, 3, 3)), spaced(rng, (3,)), 2, 1, 1),
-                              case(spaced(rng, (0, 2, 4)), spaced(rng, (2, 3, 3)))]),
-    reference=lambda input, weight, bias=None, stride=1, padding=0, output_padding=0: _transpose_reference(
-        input[:, :, None], weight[:, :, None], bias, (1, stride), (0, padding), (0, output_padding))[:, :, 0],
-    bad=[Bad((np.ones((1, 3, 5)), np.ones((2, 2, 3))), {}, RuntimeError, "to have 2 channels, but got 3")],
+    samples=lambda rng: iter([
+        case(spaced(rng, (2, 2, 4)), spaced(rng, (2, 3, 3)), spaced(rng, (3,)), 2, 1, 1),
+        case(spaced(rng, (0, 2, 4)), spaced(rng, (2, 3, 3)))]),
+    reference=lambda input, weight, bias=None, stride=1, padding=0, extra=0: _transpose_reference(
+        input[:, :, None], weight[:, :, None], bias, (1, stride), (0, padding), (0, extra))[:, :, 0],
+    bad=[Bad((np.ones((1, 3, 5)), np.ones((2, 2, 3))), {}, RuntimeError, "2 channels, but got 3")],
     exempt={"zero_dim": "takes signals"},
 )
-def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1,
+                     dilation=1):
     """Transposed one-dimensional convolution; as `conv_transpose2d`, with weight (C, O / groups, K).
 
     >>> conv_transpose1d(np.ones((1, 1)), np.ones((1, 1, 2)))
     array([[1., 1.]])
     """
-    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding,
+                           groups, dilation)

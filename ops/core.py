@@ -1,15 +1,16 @@
 """What an op is: one record with its forward function, its gradient rules and the samples that test it.
 
-An op is called with arrays and computes; called with anything `Traced` (the engine's Tensor) it lets that
-value record it.  Gradient rules are written with ops, so one rule serves the first order (arrays in, arrays
-out, no graph) and every higher order (Tensors in, graph recorded).
+An op is called with arrays and computes; called with anything `Traced` (the engine's Tensor) it lets
+that value record it.  Gradient rules are written with ops, so one rule serves the first order (arrays
+in, arrays out, no graph) and every higher order (Tensors in, graph recorded).
 
-    @op(grad=dict(input=lambda g, other: mul(g, other), other=lambda g, input: mul(g, input)), broadcasts=True)
+    @op(grad=dict(input=lambda g, other: mul(g, other), other=lambda g, input: mul(g, input)),
+        broadcasts=True)
     def mul(input, other):
         return np.multiply(*operands(input, other))
 
-A rule is keyed by the argument it differentiates.  Its first parameter is the cotangent; the *names* of the
-others say what it needs, and only what some rule names is kept for the backward pass:
+A rule is keyed by the argument it differentiates.  Its first parameter is the cotangent; the *names* of
+the others say what it needs, and only what some rule names is kept for the backward pass:
 
 ==================  =============================================================================
 ``input``           the value of that argument
@@ -28,8 +29,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-__all__ = ["TABLE", "Bad", "Case", "Composite", "Op", "Rule", "Traced", "array_of", "case", "composite", "dtype_of",
-           "op"]
+__all__ = ["TABLE", "Bad", "Case", "Composite", "Op", "Rule", "Traced", "array_of", "case", "composite",
+           "dtype_of", "op"]
 
 TABLE: dict[str, Op] = {}
 """Every op and composite by name, in the order of definition.  The test-suite is generated from it."""
@@ -85,7 +86,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Bad:
-    """A call that must be refused: the arguments, the error's type and a regular expression of its text."""
+    """A call that must be refused: arguments, type of the error, regular expression of its text."""
 
     args: tuple
     kwargs: dict
@@ -132,15 +133,15 @@ class Op:
         samples: ``samples(generator)`` yields the test `Case`s.
         reference: an independent NumPy implementation that the values are tested against.
         bad: calls that must be refused.
-        tested: names of checks that do not apply, with the reason (see ``tests/test_table.py``).
+        exempt: names of checks that do not apply, with the reason (see ``tests/test_table.py``).
     """
 
     rules = _NO_RULES
 
     def __init__(self, forward: Callable, *, grad: dict | None = None, outputs: tuple[str, ...] = (),
                  broadcasts: bool = False, view: bool = False, samples: Callable | None = None,
-                 reference: Callable | None = None, bad: Iterable[Bad] = (), exempt: dict[str, str] | None = None,
-                 name: str | None = None):
+                 reference: Callable | None = None, bad: Iterable[Bad] = (),
+                 exempt: dict[str, str] | None = None, name: str | None = None):
         self.name = self.__name__ = name or forward.__name__
         self.__qualname__, self.__module__ = self.name, forward.__module__
         self.__doc__, self.__wrapped__ = forward.__doc__, forward
@@ -151,7 +152,8 @@ class Op:
         self.defaults = tuple(p.default for p in signature.parameters.values())
         self.outputs, self.broadcasts, self.view = outputs, broadcasts, view
         self.result_type = collections.namedtuple(self.name, outputs) if outputs else None
-        self.samples, self.reference, self.bad, self.exempt = samples, reference, tuple(bad), exempt or {}
+        self.samples, self.reference = samples, reference
+        self.bad, self.exempt = tuple(bad), exempt or {}
         if grad:
             self.rules = {name: self._rule(name, function) for name, function in grad.items()}
         TABLE[self.name] = self
@@ -161,7 +163,8 @@ class Op:
         known = {*self.parameters, *self.outputs, "ans", *(f"{p}_shape" for p in self.parameters)}
         unknown = sorted({name, *needs} - known)
         if unknown:
-            raise TypeError(f"the gradient rule of {self.name} names {', '.join(unknown)}, which it has not")
+            raise TypeError(f"the gradient rule of {self.name} names {', '.join(unknown)}, "
+                            "which it has not")
         return Rule(function, tuple(needs))
 
     def __repr__(self) -> str:
@@ -211,7 +214,7 @@ class Op:
         return out
 
     def explain(self, error: AttributeError, args: tuple, kwargs: dict) -> Exception:
-        """The error of a forward function that missed an array's attribute: PyTorch's TypeError for that argument.
+        """PyTorch's TypeError for the argument that lacked an array's attribute in the forward function.
 
         So the ops need not look at the type of every argument, and a call that succeeds pays nothing.
 
@@ -226,13 +229,13 @@ class Op:
         names = self.parameters + self.parameters[-1:] * len(args)
         for position, (name, value) in enumerate([*zip(names, args), *kwargs.items()]):
             if value is culprit:
-                return TypeError(f"{self.name}(): argument '{name}' (position {position + 1}) must be Tensor, not "
-                                 f"{type(culprit).__name__}")
+                return TypeError(f"{self.name}(): argument '{name}' (position {position + 1}) must "
+                                 f"be Tensor, not {type(culprit).__name__}")
             if type(value) in (tuple, list):
                 for place, item in enumerate(value):
                     if item is culprit:
-                        return TypeError(f"{self.name}(): expected Tensor as element {place} in argument {position}, but "
-                                         f"got {type(culprit).__name__}")
+                        return TypeError(f"{self.name}(): expected Tensor as element {place} in "
+                                         f"argument {position}, but got {type(culprit).__name__}")
         return error
 
     def bind(self, args: tuple, kwargs: dict) -> tuple:

@@ -74,8 +74,8 @@ def _class_numbers(input, target, weight):
     """Class numbers as an int64 array; weights for them have the input's dtype."""
     if weight is not None and dtype_of(weight) != dtype_of(input):
         names = [TYPE_NAMES[dtype_of(value).name] for value in (input, weight)]
-        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}: convert the weight with "
-                           f"weight.{names[0].lower()}()")
+        raise RuntimeError(f"expected scalar type {names[0]} but found {names[1]}: convert the "
+                           f"weight with weight.{names[0].lower()}()")
     labels = array_of(target)
     if labels.dtype not in (np.int64, np.uint8):
         raise RuntimeError("expected target dtype to be Long or Byte, but got "

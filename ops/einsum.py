@@ -19,23 +19,28 @@ __all__ = ["einsum"]
 
 
 def _parse(equation: str, operands: list) -> tuple[list[list[str]], list[str]]:
-    """Labels of each operand and of the result; the dimensions of an ellipsis get digits, counted from the right."""
+    """Labels of each operand and of the result.
+
+    The dimensions of an ellipsis get digits as labels, counted from the right.
+    """
     equation = equation.replace(" ", "")
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
     if len(terms) != len(operands):
-        raise RuntimeError(f"einsum(): {len(terms)} operands are named in the equation {equation!r}, but "
-                           f"{len(operands)} were given")
+        raise RuntimeError(f"einsum(): {len(terms)} operands are named in the equation {equation!r}, "
+                           f"but {len(operands)} were given")
     labels, widest = [], 0
     for term, operand in zip(terms, operands):
         before, dots, after = term.partition("...")
         bad = sorted({c for c in before + after if c not in string.ascii_letters})
         if bad:
-            raise RuntimeError(f"einsum(): invalid subscript {bad[0]!r} in the equation {equation!r}; subscripts are letters")
+            raise RuntimeError(f"einsum(): invalid subscript {bad[0]!r} in the equation {equation!r}; "
+                               "subscripts are letters")
         extra = operand.ndim - len(before) - len(after)
         if extra < 0 or (extra and not dots):
-            raise RuntimeError(f"einsum(): the number of subscripts in {term!r} does not match the number of dimensions "
-                               f"({operand.ndim}) of an operand of shape {tuple(operand.shape)}")
+            raise RuntimeError(f"einsum(): the number of subscripts in {term!r} does not match the "
+                               f"number of dimensions ({operand.ndim}) of an operand of shape "
+                               f"{tuple(operand.shape)}")
         widest = max(widest, extra)
         labels.append([*before, *(str(d) for d in range(extra - 1, -1, -1)), *after])
     ellipsis = [str(d) for d in range(widest - 1, -1, -1)]
@@ -47,10 +52,11 @@ def _parse(equation: str, operands: list) -> tuple[list[list[str]], list[str]]:
     known = {c for term in labels for c in term}
     for c in result:
         if result.count(c) > 1:
-            raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output of {equation!r}")
+            raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output of "
+                               f"{equation!r}")
         if c not in known:
-            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation {equation!r} for any input "
-                               "operand")
+            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation "
+                               f"{equation!r} for any input operand")
     return labels, result
 
 
@@ -61,8 +67,9 @@ def _check_sizes(labels: list[list[str]], operands: list) -> None:
         for label, size in zip(term, operand.shape):
             known = sizes.get(label, 1)
             if known != 1 and size != 1 and known != size:
-                raise RuntimeError(f"einsum(): operands do not broadcast: subscript {label} has size {size} in shape "
-                                   f"{tuple(operand.shape)}, which does not match the previously seen size {known}")
+                raise RuntimeError(f"einsum(): operands do not broadcast: subscript {label} has size "
+                                   f"{size} in shape {tuple(operand.shape)}, which does not match the "
+                                   f"previously seen size {known}")
             sizes[label] = size if known == 1 else known
 
 
@@ -85,7 +92,7 @@ def _sum_out(operand, term: list[str], kept: set[str]):
 
 def _contract(a, left: list[str], b, right: list[str], kept: set[str]):
     """The product of two operands, summed over their common labels outside ``kept``, as one `bmm`."""
-    # a label of size 1 in one operand and more in the other only broadcasts: it belongs to the larger one
+    # a label of size 1 in one operand and more in the other only broadcasts: it belongs to the larger
     for label in set(left) & set(right):
         size_a, size_b = a.shape[left.index(label)], b.shape[right.index(label)]
         if size_a != size_b:
@@ -117,12 +124,14 @@ def _without(shape, term: list[str], label: str) -> tuple[int, ...]:
 
 
 def _cases(rng):
-    pairs = (("ij,jk->ik", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("i,j->ij", (2,), (3,)),
-             ("i,i", (3,), (3,)), ("...ij,...jk->...ik", (2, 1, 2, 3), (3, 3, 2)), ("ij,kj->jki", (2, 3), (2, 3)),
-             ("i,i->i", (3,), (3,)), ("ij,jk", (0, 3), (3, 2)))
+    pairs = (("ij,jk->ik", (2, 3), (3, 4)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)),
+             ("i,j->ij", (2,), (3,)), ("i,i", (3,), (3,)), ("i,i->i", (3,), (3,)),
+             ("...ij,...jk->...ik", (2, 1, 2, 3), (3, 3, 2)), ("ij,kj->jki", (2, 3), (2, 3)),
+             ("ij,jk", (0, 3), (3, 2)))
+    singles = (("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ijk->j", (2, 3, 2)), ("->", ()))
     for equation, *shapes in pairs:
         yield case(equation, *(spaced(rng, shape) for shape in shapes))
-    for equation, shape in (("ii->i", (3, 3)), ("ii", (3, 3)), ("ij->ji", (2, 3)), ("ijk->j", (2, 3, 2)), ("->", ())):
+    for equation, shape in singles:
         yield case(equation, spaced(rng, shape))
     yield case("ij,jk,kl->il", *(spaced(rng, shape) for shape in ((2, 3), (3, 2), (2, 2))))
 
@@ -130,7 +139,8 @@ def _cases(rng):
 @composite(
     differentiable=("operands",), samples=_cases, reference=np.einsum,
     bad=[Bad(("ij,jk", np.ones((2, 3))), {}, RuntimeError, "2 operands are named.*1 were given"),
-         Bad(("ij,jk", np.ones((2, 3)), np.ones((4, 2))), {}, RuntimeError, "subscript j has size 4.*previously seen size 3"),
+         Bad(("ij,jk", np.ones((2, 3)), np.ones((4, 2))), {}, RuntimeError,
+             "subscript j has size 4.*previously seen size 3"),
          Bad(("ij->k", np.ones((2, 3))), {}, RuntimeError, "output subscript k does not appear"),
          Bad(("ijk", np.ones((2, 3))), {}, RuntimeError, "does not match the number of dimensions"),
          Bad(("i?", np.ones((2, 3))), {}, RuntimeError, "invalid subscript")],
@@ -139,7 +149,8 @@ def einsum(equation, *operands):
     """Sum of products along the subscripts of Einstein's notation.
 
     Args:
-        equation: ``"ij,jk->ik"``; letters, ``...`` for broadcast dimensions, repeated letters for diagonals.
+        equation: ``"ij,jk->ik"``; letters, ``...`` for broadcast dimensions, repeated letters for
+            diagonals.
         operands: one array for each term of the equation, or one list of them.
 
     Raises:

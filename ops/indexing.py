@@ -164,7 +164,7 @@ def assign(array: np.ndarray, index, value) -> None:
         only_mask = value.size == 1 and all(type(item) is slice or item.dtype == BOOL for item in arrays)
         if value.dtype != array.dtype and not only_mask:
             raise _dtype_error(array, value)
-        while value.ndim > 1 and len(value) == 1:  # leading ones do not count, which NumPy allows without masks only
+        while value.ndim > 1 and len(value) == 1:  # leading ones do not count, but NumPy minds them
             value = value[0]
     try:
         target[... if arrays is None else arrays] = value

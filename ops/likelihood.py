@@ -106,8 +106,8 @@ def _require_same_dtype(input, target) -> None:
     """Refuse a target of another precision, as PyTorch does."""
     found, expected = dtype_of(target), dtype_of(input)
     if found != expected:
-        raise RuntimeError(f"Found dtype {TYPE_NAMES[found.name]} but expected {TYPE_NAMES[expected.name]}: convert the "
-                           "target with target.to(input.dtype)")
+        raise RuntimeError(f"Found dtype {TYPE_NAMES[found.name]} but expected "
+                           f"{TYPE_NAMES[expected.name]}: convert it, target.to(input.dtype)")
 
 
 def _logits_weight(target, pos_weight):

@@ -38,10 +38,12 @@ def _expect_dims(name: str, **expected) -> None:
     """Refuse operands with another number of dimensions than ``name=(array, ndim)`` says."""
     for argument, (array, ndim) in expected.items():
         if not hasattr(array_of(array), "ndim"):
-            raise TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(array).__name__}")
+            raise TypeError(f"{name}(): argument '{argument}' must be Tensor, "
+                            f"not {type(array).__name__}")
         if array.ndim != ndim:
-            raise RuntimeError(f"{name}: {argument} must be a {('vector', 'matrix', 'batch of matrices')[ndim - 1]} "
-                               f"({ndim}-D), got shape {tuple(array.shape)}")
+            kind = ("vector", "matrix", "batch of matrices")[ndim - 1]
+            raise RuntimeError(f"{name}: {argument} must be a {kind} ({ndim}-D), "
+                               f"got shape {tuple(array.shape)}")
 
 
 def _mm_cases(rng):
@@ -50,13 +52,17 @@ def _mm_cases(rng):
 
 
 @op(
-    grad=dict(input=lambda g, mat2: mm(g, swap_last(mat2)), mat2=lambda g, input: mm(swap_last(input), g)),
+    grad=dict(input=lambda g, mat2: mm(g, swap_last(mat2)),
+              mat2=lambda g, input: mm(swap_last(input), g)),
     samples=_mm_cases,
-    reference=lambda input, mat2: np.array([[np.sum(row * column) for column in mat2.T] for row in input]).reshape(
-        input.shape[0], mat2.shape[1]),
-    bad=[Bad((np.ones((2, 3)), np.ones((2, 3))), {}, RuntimeError, r"cannot be multiplied \(2x3 and 2x3\)"),
+    reference=lambda input, mat2: np.array(
+        [[np.sum(row * column) for column in mat2.T] for row in input],
+    ).reshape(input.shape[0], mat2.shape[1]),
+    bad=[Bad((np.ones((2, 3)), np.ones((2, 3))), {}, RuntimeError,
+             r"cannot be multiplied \(2x3 and 2x3\)"),
          Bad((np.ones(3), np.ones((3, 2))), {}, RuntimeError, "input must be a matrix"),
-         Bad((np.ones((2, 3)), np.ones((3, 2), np.float32)), {}, RuntimeError, "same dtype.*float64 and float32")],
+         Bad((np.ones((2, 3)), np.ones((3, 2), np.float32)), {}, RuntimeError,
+             "same dtype.*float64 and float32")],
     exempt={"zero_dim": "takes matrices"},
 )
 def mm(input, mat2):
@@ -82,12 +88,15 @@ def _bmm_cases(rng):
 
 
 @op(
-    grad=dict(input=lambda g, mat2: bmm(g, swap_last(mat2)), mat2=lambda g, input: bmm(swap_last(input), g)),
+    grad=dict(input=lambda g, mat2: bmm(g, swap_last(mat2)),
+              mat2=lambda g, input: bmm(swap_last(input), g)),
     samples=_bmm_cases,
     reference=lambda input, mat2: np.array([a @ b for a, b in zip(input, mat2)]).reshape(
         len(input), input.shape[1], mat2.shape[2]),
-    bad=[Bad((np.ones((2, 3, 4)), np.ones((2, 3, 4))), {}, RuntimeError, r"bmm.*\(2, 3, 4\) and \(2, 3, 4\)"),
-         Bad((np.ones((2, 3, 4)), np.ones((3, 4, 2))), {}, RuntimeError, r"bmm.*\(2, 3, 4\) and \(3, 4, 2\)")],
+    bad=[Bad((np.ones((2, 3, 4)), np.ones((2, 3, 4))), {}, RuntimeError,
+             r"bmm.*\(2, 3, 4\) and \(2, 3, 4\)"),
+         Bad((np.ones((2, 3, 4)), np.ones((3, 4, 2))), {}, RuntimeError,
+             r"bmm.*\(2, 3, 4\) and \(3, 4, 2\)")],
     exempt={"zero_dim": "takes batches of matrices"},
 )
 def bmm(input, mat2):
@@ -127,8 +136,10 @@ def merge_rows(array):
     ),
     samples=_linear_cases,
     reference=lambda input, weight, bias=0.0: np.einsum("...k,nk->...n", input, weight) + bias,
-    bad=[Bad((np.ones((4, 3)), np.ones((2, 5))), {}, RuntimeError, r"linear.*3 features.*weight.*\(2, 5\).*takes 5"),
-         Bad((np.ones((4, 3)), np.ones((2, 3)), np.ones(3)), {}, RuntimeError, r"bias.*\(2,\), got \(3,\)")],
+    bad=[Bad((np.ones((4, 3)), np.ones((2, 5))), {}, RuntimeError,
+             r"linear.*3 features.*weight.*\(2, 5\).*takes 5"),
+         Bad((np.ones((4, 3)), np.ones((2, 3)), np.ones(3)), {}, RuntimeError,
+             r"bias.*\(2,\), got \(3,\)")],
     exempt={"zero_dim": "takes at least a vector"},
 )
 def linear(input, weight, bias=None):
@@ -150,8 +161,9 @@ def linear(input, weight, bias=None):
     _expect_dims("linear", weight=(weight, 2))
     if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         got = f"{input.shape[-1]} features" if input.ndim else "a 0-d tensor"
-        raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied: the input has {got} (shape "
-                           f"{input.shape}), the weight of shape {weight.shape} takes {weight.shape[1]}")
+        raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied: the input has {got} "
+                           f"(shape {input.shape}), the weight of shape {weight.shape} takes "
+                           f"{weight.shape[1]}")
     _same_dtype("linear", input, weight, *([] if bias is None else [bias]))
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {bias.shape}")
@@ -169,7 +181,8 @@ def linear(input, weight, bias=None):
 
 @composite(
     differentiable=("input", "tensor"),
-    samples=lambda rng: iter([case(spaced(rng, (3,)), spaced(rng, (3,))), case(spaced(rng, (0,)), spaced(rng, (0,)))]),
+    samples=lambda rng: iter([case(spaced(rng, (3,)), spaced(rng, (3,))),
+                              case(spaced(rng, (0,)), spaced(rng, (0,)))]),
     reference=lambda input, tensor: np.sum(input * tensor),
     bad=[Bad((np.ones(2), np.ones(3)), {}, RuntimeError, "inconsistent tensor size.*2.*3"),
          Bad((np.ones((1, 2)), np.ones(2)), {}, RuntimeError, "must be a vector")],
@@ -184,8 +197,8 @@ def dot(input, tensor):
     _expect_dims("dot", input=(input, 1), tensor=(tensor, 1))
     _same_dtype("dot", input, tensor)
     if input.shape != tensor.shape:
-        raise RuntimeError("dot: inconsistent tensor size, expected tensors of the same number of elements, got "
-                           f"{input.shape[0]} and {tensor.shape[0]}")
+        raise RuntimeError("dot: inconsistent tensor size, expected tensors of the same number of "
+                           f"elements, got {input.shape[0]} and {tensor.shape[0]}")
     return reshape(mm(reshape(input, (1, input.shape[0])), reshape(tensor, (tensor.shape[0], 1))), ())
 
 
@@ -208,13 +221,15 @@ def mv(input, vec):
     """
     _expect_dims("mv", input=(input, 2), vec=(vec, 1))
     if input.shape[1] != vec.shape[0]:
-        raise RuntimeError(f"size mismatch, got input {tuple(input.shape)} and {tuple(vec.shape)}: mv takes (M, K) and (K,)")
+        raise RuntimeError(f"size mismatch, got input {tuple(input.shape)} and {tuple(vec.shape)}: "
+                           "mv takes (M, K) and (K,)")
     return reshape(mm(input, reshape(vec, (vec.shape[0], 1))), (input.shape[0],))
 
 
 @composite(
     differentiable=("input", "vec2"),
-    samples=lambda rng: iter([case(spaced(rng, (2,)), spaced(rng, (3,))), case(spaced(rng, (0,)), spaced(rng, (3,)))]),
+    samples=lambda rng: iter([case(spaced(rng, (2,)), spaced(rng, (3,))),
+                              case(spaced(rng, (0,)), spaced(rng, (3,)))]),
     reference=np.multiply.outer,
     bad=[Bad((np.ones((2, 1)), np.ones(3)), {}, RuntimeError, "must be a vector")],
     exempt={"zero_dim": "takes vectors"},
@@ -231,8 +246,9 @@ def outer(input, vec2):
 
 
 def _matmul_cases(rng):
-    for first, second in (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)), ((2, 2, 3), (3, 2)),
-                          ((2, 2, 3), (3,)), ((3,), (2, 3, 2)), ((2, 1, 2, 3), (2, 3, 1)), ((0, 2, 3), (3, 2))):
+    shapes = (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)), ((2, 2, 3), (3, 2)),
+              ((2, 2, 3), (3,)), ((3,), (2, 3, 2)), ((2, 1, 2, 3), (2, 3, 1)), ((0, 2, 3), (3, 2)))
+    for first, second in shapes:
         yield case(spaced(rng, first), spaced(rng, second))
 
 
@@ -240,13 +256,15 @@ def _matmul_cases(rng):
     differentiable=("input", "other"),
     samples=_matmul_cases,
     reference=np.matmul,
-    bad=[Bad((np.ones((2, 3)), np.ones((2, 3))), {}, RuntimeError, r"cannot be multiplied \(2x3 and 2x3\)"),
-         Bad((np.ones((2, 1, 3)), np.ones((3, 3, 2))), {}, RuntimeError, r"size of tensor a \(2\) must match.*\(3\)"),
+    bad=[Bad((np.ones((2, 3)), np.ones((2, 3))), {}, RuntimeError,
+             r"cannot be multiplied \(2x3 and 2x3\)"),
+         Bad((np.ones((2, 1, 3)), np.ones((3, 3, 2))), {}, RuntimeError,
+             r"size of tensor a \(2\) must match.*\(3\)"),
          Bad((np.ones(()), np.ones((3, 2))), {}, RuntimeError, "both arguments.*at least 1D")],
     exempt={"zero_dim": "refused: takes at least vectors"},
 )
 def matmul(input, other):
-    """The product ``input @ other``: of vectors, matrices, or batches of matrices with broadcast batches.
+    """The product ``input @ other`` of vectors, matrices or batches of matrices; the batches broadcast.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
 
@@ -259,14 +277,17 @@ def matmul(input, other):
     if input.ndim == 2 and other.ndim == 2:
         return mm(input, other)
     if input.ndim == 0 or other.ndim == 0:
-        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {input.ndim}D and {other.ndim}D")
+        raise RuntimeError("both arguments to matmul need to be at least 1D, "
+                           f"but they are {input.ndim}D and {other.ndim}D")
     if input.shape[-1] != other.shape[max(other.ndim - 2, 0)]:
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied: the last size of the first must equal the second "
-                           f"last of the second, got shapes {tuple(input.shape)} and {tuple(other.shape)}")
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied: the last size of the first must "
+                           "equal the second last of the second, got shapes "
+                           f"{tuple(input.shape)} and {tuple(other.shape)}")
     if input.ndim == 1 and other.ndim == 1:
         return dot(input, other)
     if other.ndim == 1:
-        return reshape(mm(merge_rows(input), reshape(other, (other.shape[0], 1))), tuple(input.shape[:-1]))
+        column = reshape(other, (other.shape[0], 1))
+        return reshape(mm(merge_rows(input), column), tuple(input.shape[:-1]))
     if input.ndim == 1:
         product = matmul(reshape(input, (1, input.shape[0])), other)
         return reshape(product, (*other.shape[:-2], other.shape[-1]))

@@ -13,7 +13,8 @@ from ops.reduce import sum
 from ops.samples import spaced
 from ops.shape import permute, reshape
 
-__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "cross", "inner", "kron", "tensordot"]
+__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "cross", "inner", "kron",
+           "tensordot"]
 
 
 def _scaled_sum(input, product, beta, alpha):
@@ -46,8 +47,9 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1):
 
 @composite(
     differentiable=("input", "mat", "vec"),
-    samples=lambda rng: iter([case(spaced(rng, (2,)), spaced(rng, (2, 3)), spaced(rng, (3,)), beta=0.5, alpha=2.0),
-                              case(spaced(rng, ()), spaced(rng, (0, 3)), spaced(rng, (3,)))]),
+    samples=lambda rng: iter([
+        case(spaced(rng, (2,)), spaced(rng, (2, 3)), spaced(rng, (3,)), beta=0.5, alpha=2.0),
+        case(spaced(rng, ()), spaced(rng, (0, 3)), spaced(rng, (3,)))]),
     reference=lambda input, mat, vec, beta=1, alpha=1: beta * input + alpha * np.matmul(mat, vec),
 )
 def addmv(input, mat, vec, *, beta=1, alpha=1):
@@ -61,9 +63,11 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 
 @composite(
     differentiable=("input", "vec1", "vec2"),
-    samples=lambda rng: iter([case(spaced(rng, (2, 3)), spaced(rng, (2,)), spaced(rng, (3,)), beta=0.5, alpha=2.0),
-                              case(spaced(rng, ()), spaced(rng, (0,)), spaced(rng, (3,)))]),
-    reference=lambda input, vec1, vec2, beta=1, alpha=1: beta * input + alpha * np.multiply.outer(vec1, vec2),
+    samples=lambda rng: iter([
+        case(spaced(rng, (2, 3)), spaced(rng, (2,)), spaced(rng, (3,)), beta=0.5, alpha=2.0),
+        case(spaced(rng, ()), spaced(rng, (0,)), spaced(rng, (3,)))]),
+    reference=lambda input, vec1, vec2, beta=1, alpha=1: (
+        beta * input + alpha * np.multiply.outer(vec1, vec2)),
 )
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """``beta * input + alpha * outer(vec1, vec2)``.
@@ -76,7 +80,8 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
 
 def _batch_cases(shape):
     def samples(rng):
-        yield case(spaced(rng, shape), spaced(rng, (2, 2, 3)), spaced(rng, (2, 3, 2)), beta=0.5, alpha=2.0)
+        yield case(spaced(rng, shape), spaced(rng, (2, 2, 3)), spaced(rng, (2, 3, 2)),
+                   beta=0.5, alpha=2.0)
         yield case(spaced(rng, ()), spaced(rng, (0, 2, 3)), spaced(rng, (0, 3, 2)))
 
     return samples
@@ -84,7 +89,8 @@ def _batch_cases(shape):
 
 @composite(
     differentiable=("input", "batch1", "batch2"), samples=_batch_cases((2, 2, 2)),
-    reference=lambda input, batch1, batch2, beta=1, alpha=1: beta * input + alpha * np.matmul(batch1, batch2),
+    reference=lambda input, batch1, batch2, beta=1, alpha=1: (
+        beta * input + alpha * np.matmul(batch1, batch2)),
 )
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """``beta * input + alpha * bmm(batch1, batch2)``.
@@ -97,7 +103,8 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 @composite(
     differentiable=("input", "batch1", "batch2"), samples=_batch_cases((2, 2)),
-    reference=lambda input, batch1, batch2, beta=1, alpha=1: beta * input + alpha * np.matmul(batch1, batch2).sum(0),
+    reference=lambda input, batch1, batch2, beta=1, alpha=1: (
+        beta * input + alpha * np.matmul(batch1, batch2).sum(0)),
 )
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """``beta * input + alpha * bmm(batch1, batch2).sum(0)``.
@@ -110,7 +117,8 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 @composite(
     differentiable=("input", "other"),
-    samples=lambda rng: iter([case(spaced(rng, (2, 3)), spaced(rng, (4, 3))), case(spaced(rng, ()), spaced(rng, (2,))),
+    samples=lambda rng: iter([case(spaced(rng, (2, 3)), spaced(rng, (4, 3))),
+                              case(spaced(rng, ()), spaced(rng, (2,))),
                               case(spaced(rng, (0, 3)), spaced(rng, (3,)))]),
     reference=np.inner,
     bad=[Bad((np.ones((2, 3)), np.ones((2, 4))), {}, RuntimeError, r"last dimension.*3.*4")],
@@ -140,13 +148,15 @@ def _tensordot_cases(rng):
 @composite(
     differentiable=("a", "b"), samples=_tensordot_cases,
     reference=lambda a, b, dims=2: np.tensordot(a, b, dims),
-    bad=[Bad((np.ones((2, 3)), np.ones((2, 3)), 1), {}, RuntimeError, r"contracted dimensions.*3 and 2")],
+    bad=[Bad((np.ones((2, 3)), np.ones((2, 3)), 1), {}, RuntimeError,
+             r"contracted dimensions.*3 and 2")],
 )
 def tensordot(a, b, dims=2):
     """Contract dimensions of two arrays.
 
     Args:
-        dims: a number n (the last n of ``a`` with the first n of ``b``) or a pair of lists of dimensions.
+        dims: a number n (the last n of ``a`` with the first n of ``b``) or a pair of lists of
+            dimensions.
 
     >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
     (2, 4)
@@ -158,8 +168,9 @@ def tensordot(a, b, dims=2):
                          for side, array in zip(dims, (a, b)))
     for i, j in zip(first, second, strict=True):
         if a.shape[i] != b.shape[j]:
-            raise RuntimeError(f"contracted dimensions need to match, but got sizes {a.shape[i]} and {b.shape[j]} in dims "
-                               f"{i} and {j} of shapes {tuple(a.shape)} and {tuple(b.shape)}")
+            raise RuntimeError(f"contracted dimensions need to match, but got sizes {a.shape[i]} and "
+                               f"{b.shape[j]} in dims {i} and {j} of shapes {tuple(a.shape)} and "
+                               f"{tuple(b.shape)}")
     free_a = [i for i in range(a.ndim) if i not in first]
     free_b = [j for j in range(b.ndim) if j not in second]
     size = int(np.prod([a.shape[i] for i in first]))
@@ -171,7 +182,8 @@ def tensordot(a, b, dims=2):
 
 @composite(
     differentiable=("input", "other"),
-    samples=lambda rng: iter([case(spaced(rng, (2, 2)), spaced(rng, (3,))), case(spaced(rng, ()), spaced(rng, (2,))),
+    samples=lambda rng: iter([case(spaced(rng, (2, 2)), spaced(rng, (3,))),
+                              case(spaced(rng, ()), spaced(rng, (2,))),
                               case(spaced(rng, (0,)), spaced(rng, (2,)))]),
     reference=np.kron,
 )
@@ -205,8 +217,9 @@ def chain_matmul(*matrices):
     for length in range(1, count):
         for i in range(count - length):
             j = i + length
-            cost[i, j] = min((cost[i, k][0] + cost[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
-                             for k in range(i, j))
+            cost[i, j] = min(
+                (cost[i, k][0] + cost[k + 1, j][0] + sizes[i] * sizes[k + 1] * sizes[j + 1], k)
+                for k in range(i, j))
 
     def product(i: int, j: int):
         if i == j:
@@ -231,11 +244,11 @@ def _cross_reference(input, other, dim=None):
 @composite(
     differentiable=("input", "other"), samples=_cross_cases, reference=_cross_reference,
     exempt=dict(zero_dim="a number is no vector of three elements"),
-    bad=[Bad((np.ones((2, 3)), np.ones(3)), {}, RuntimeError, "inputs must have the same number of dimensions"),
+    bad=[Bad((np.ones((2, 3)), np.ones(3)), {}, RuntimeError, "the same number of dimensions"),
          Bad((np.ones(2), np.ones(2)), {}, RuntimeError, "no dimension of size 3 in input"),
-         Bad((np.ones((2, 3)), np.ones((2, 3)), 0), {}, RuntimeError, "dimension 0 must have length 3. Got 2 and 2"),
+         Bad((np.ones((2, 3)), np.ones((2, 3)), 0), {}, RuntimeError, "must have length 3. Got 2 and 2"),
          Bad((np.ones((2, 3)), np.ones((2, 3)), 2), {}, IndexError, "Dimension out of range"),
-         Bad((np.ones(3), np.arange(3)), {}, RuntimeError, "expected both of one dtype, got float64 and int64"),
+         Bad((np.ones(3), np.arange(3)), {}, RuntimeError, "of one dtype, got float64 and int64"),
          Bad((np.ones(3), 1.0), {}, TypeError, r"'other' \(position 2\) must be Tensor, not float")],
 )
 def cross(input, other, dim=None):
@@ -255,11 +268,13 @@ def cross(input, other, dim=None):
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions, got "
                            f"{input.ndim} and {other.ndim}")
     if dtype_of(input) != dtype_of(other):
-        raise RuntimeError(f"cross(): expected both of one dtype, got {dtype_of(input)} and {dtype_of(other)}")
+        raise RuntimeError(f"cross(): expected both of one dtype, got {dtype_of(input)} and "
+                           f"{dtype_of(other)}")
     if dim is None and 3 not in input.shape:
         raise RuntimeError(f"no dimension of size 3 in input of shape {tuple(input.shape)}")
     dim = tuple(input.shape).index(3) if dim is None else wrap_dim(dim, input.ndim)
     if (input.shape[dim], other.shape[dim]) != (3, 3):
-        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[dim]} and "
-                           f"{other.shape[dim]}")
-    return sub(mul(roll(input, -1, dim), roll(other, -2, dim)), mul(roll(input, -2, dim), roll(other, -1, dim)))
+        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got "
+                           f"{input.shape[dim]} and {other.shape[dim]}")
+    ahead = mul(roll(input, -1, dim), roll(other, -2, dim))
+    return sub(ahead, mul(roll(input, -2, dim), roll(other, -1, dim)))

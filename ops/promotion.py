@@ -1,8 +1,8 @@
 """Which dtype a result has: PyTorch's type promotion, on NumPy arrays.
 
-Three ranks of operands decide together: arrays with dimensions, then 0-d arrays, then Python numbers.  An
-operand of a lower rank changes the result only when its *category* (bool < integer < float) is higher:
-``int8 array + 5`` stays int8, ``int8 array + 0.5`` becomes the default float.
+Three ranks of operands decide together: arrays with dimensions, then 0-d arrays, then Python numbers.
+An operand of a lower rank changes the result only when its *category* (bool < integer < float) is
+higher: ``int8 array + 5`` stays int8, ``int8 array + 0.5`` becomes the default float.
 Source: https://docs.pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc
 """
 
@@ -13,8 +13,8 @@ import sys
 
 import numpy as np
 
-__all__ = ["as_dtype", "can_cast", "default_dtype", "floating", "not_a_tensor", "operands", "promote_types", "result_dtype",
-           "set_default_dtype"]
+__all__ = ["as_dtype", "can_cast", "default_dtype", "floating", "not_a_tensor", "operands",
+           "promote_types", "result_dtype", "set_default_dtype"]
 
 BOOL, INT64, FLOAT32, FLOAT64 = map(np.dtype, ("bool", "int64", "float32", "float64"))
 SUPPORTED = {np.dtype(name): name for name in
@@ -55,10 +55,10 @@ def as_dtype(dtype) -> np.dtype | None:
 
     >>> as_dtype(float), as_dtype(None)
     (dtype('float64'), None)
-    >>> as_dtype("complex64")
+    >>> as_dtype("complex64")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    TypeError: dtype complex64 is not supported; use one of bool, uint8, int8, int16, int32, int64, float32, float64
+    TypeError: dtype complex64 is not supported; use one of bool, uint8, ..., float32, float64
     """
     if dtype is None:
         return None
@@ -139,8 +139,8 @@ def operands(*values, floating: bool = False) -> tuple:
     if floating and dtype.kind != "f":
         dtype = _default
     return tuple(
-        value if type(value) is np.ndarray and value.dtype is dtype else _cast(value, dtype) for value in values
-    )
+        value if type(value) is np.ndarray and value.dtype is dtype else _cast(value, dtype)
+        for value in values)
 
 
 def _cast(value, dtype: np.dtype) -> np.ndarray:
@@ -180,7 +180,8 @@ def not_a_tensor(value) -> TypeError:
             names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
             for position, name in enumerate(names, 1):
                 if frame.f_locals.get(name) is value:
-                    return TypeError(f"{caller.f_locals[owner].name}(): argument '{name}' (position {position}) "
+                    op = caller.f_locals[owner].name
+                    return TypeError(f"{op}(): argument '{name}' (position {position}) "
                                      f"must be Tensor, not {type(value).__name__}")
         frame = caller
     return TypeError(f"expected a Tensor, got {type(value).__name__}")

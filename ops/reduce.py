@@ -200,8 +200,8 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
         raise RuntimeError("nanmean(): expected input to have floating point or complex dtype but got "
                            f"{TYPE_NAMES[dtype_of(input).name]}")
     if dtype is not None and as_dtype(dtype).kind != "f":
-        raise RuntimeError("nanmean(): could not infer output dtype. Optional dtype must be either a floating point or "
-                           f"complex dtype. Got: {TYPE_NAMES[as_dtype(dtype).name]}")
+        raise RuntimeError("nanmean(): could not infer output dtype. Optional dtype must be either a "
+                           f"floating point or complex dtype. Got: {TYPE_NAMES[as_dtype(dtype).name]}")
     return div(nansum(input, dim, keepdim, dtype=dtype), sum(logical_not(isnan(input)), dim, keepdim))
 
 

@@ -1,7 +1,8 @@
 """Builders of test samples, shared by the ops.
 
-Values are evenly spaced and shuffled, so that no two of them tie and every gap is far above the step of the
-difference quotients that gradients are compared with.  Every builder covers a 0-d and an empty array.
+Values are evenly spaced and shuffled, so that no two of them tie and every gap is far above the step of
+the difference quotients that gradients are compared with.  Every builder covers a 0-d and an empty
+array.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ UNARY_SHAPES = ((), (3,), (2, 3, 4), (0, 3))
 BINARY_SHAPES = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((3,), ()), ((0, 3), (1, 3)))
 
 
-def spaced(rng: np.random.Generator, shape: tuple[int, ...], low: float = -2.0, high: float = 2.0) -> np.ndarray:
+def spaced(rng: np.random.Generator, shape: tuple[int, ...], low: float = -2.0,
+           high: float = 2.0) -> np.ndarray:
     """Float64 array of shuffled, evenly spaced values strictly between ``low`` and ``high``.
 
     >>> np.sort(spaced(np.random.default_rng(0), (2,), 0, 3))
@@ -29,8 +31,9 @@ def spaced(rng: np.random.Generator, shape: tuple[int, ...], low: float = -2.0, 
     return rng.permutation(values).reshape(shape)
 
 
-def unary(low: float = -2.0, high: float = 2.1, **options) -> Callable[[np.random.Generator], Iterator[Case]]:
-    """Samples of an elementwise op of one argument with values between ``low`` and ``high``, by default never 0.
+def unary(low: float = -2.0, high: float = 2.1,
+          **options) -> Callable[[np.random.Generator], Iterator[Case]]:
+    """Samples of an elementwise op of one argument between ``low`` and ``high``, by default never 0.
 
     >>> [c.args[0].shape for c in unary()(np.random.default_rng(0))]
     [(), (3,), (2, 3, 4), (0, 3)]
@@ -43,8 +46,9 @@ def unary(low: float = -2.0, high: float = 2.1, **options) -> Callable[[np.rando
     return samples
 
 
-def binary(low: float = -2.0, high: float = 2.0, other_low: float | None = None, other_high: float | None = None,
-           number: float | None = 1.5) -> Callable[[np.random.Generator], Iterator[Case]]:
+def binary(low: float = -2.0, high: float = 2.0, other_low: float | None = None,
+           other_high: float | None = None, number: float | None = 1.5,
+           ) -> Callable[[np.random.Generator], Iterator[Case]]:
     """Samples of an elementwise op of two arguments: equal and broadcast shapes, and a Python number.
 
     >>> len(list(binary()(np.random.default_rng(0))))
@@ -56,7 +60,8 @@ def binary(low: float = -2.0, high: float = 2.0, other_low: float | None = None,
     def samples(rng):
         for first, second in BINARY_SHAPES:
             # the second array is moved by a fraction of a gap: no element equals one of the first
-            yield case(spaced(rng, first, low, high), np.asarray(spaced(rng, second, other_low, other_high) + 0.0131))
+            moved = np.asarray(spaced(rng, second, other_low, other_high) + 0.0131)
+            yield case(spaced(rng, first, low, high), moved)
         if number is not None:
             yield case(spaced(rng, (2, 3), low, high), number)
 

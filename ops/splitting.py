@@ -14,18 +14,19 @@ __all__ = ["dsplit", "hsplit", "vsplit"]
 def _split(name: str, input, indices_or_sections, dim: int, ndim: int):
     """Equal parts, or those between indices, of an input of at least ``ndim`` dimensions."""
     if not isinstance(array_of(input), np.ndarray):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
+                        f"{type(input).__name__}")
     if input.ndim < ndim:
-        raise RuntimeError(f"torch.{name} requires a tensor with at least {ndim} dimension, but got a tensor with "
-                           f"{input.ndim} dimensions!")
+        raise RuntimeError(f"torch.{name} requires a tensor with at least {ndim} dimension, but got a "
+                           f"tensor with {input.ndim} dimensions!")
     if not isinstance(indices_or_sections, (int, tuple, list)):
-        raise TypeError(f"{name}(): argument 'indices_or_sections' (position 2) must be int or tuple of ints, not "
-                        f"{type(indices_or_sections).__name__}")
+        raise TypeError(f"{name}(): argument 'indices_or_sections' (position 2) must be int or tuple of "
+                        f"ints, not {type(indices_or_sections).__name__}")
     if isinstance(indices_or_sections, int):
         size, sections = input.shape[dim], indices_or_sections
         if sections <= 0 or size % sections:
-            raise RuntimeError(f"torch.{name} attempted to split along dimension {dim % input.ndim}, but the size of the "
-                               f"dimension {size} is not divisible by the split_size {sections}!")
+            raise RuntimeError(f"torch.{name} attempted to split along dimension {dim}, but the size of "
+                               f"the dimension {size} is not divisible by the split_size {sections}!")
     return tensor_split(input, indices_or_sections, dim)
 
 
@@ -38,10 +39,11 @@ def _record(shape: tuple[int, ...], function) -> dict:
         yield case(spaced(rng, (0,) * len(shape)), 1)
 
     return dict(
-        samples=samples, reference=lambda input, indices_or_sections: tuple(function(input, indices_or_sections)),
+        samples=samples,
+        reference=lambda input, indices_or_sections: tuple(function(input, indices_or_sections)),
         exempt=dict(zero_dim="there is no dimension to split"),
-        bad=[Bad((np.ones(shape), 3), {}, RuntimeError, "dimension 4 is not divisible by the split_size 3"),
-             Bad((np.array(1.0), 1), {}, RuntimeError, "at least . dimension, but got a tensor with 0 dimensions"),
+        bad=[Bad((np.ones(shape), 3), {}, RuntimeError, "4 is not divisible by the split_size 3"),
+             Bad((np.array(1.0), 1), {}, RuntimeError, "but got a tensor with 0 dimensions"),
              Bad((np.ones(shape), 1.5), {}, TypeError, "must be int or tuple of ints, not float"),
              Bad(([1.0], 1), {}, TypeError, r"'input' \(position 1\) must be Tensor, not list")])
 

@@ -18,9 +18,8 @@ FACTS = {"processor": "a processor", "torch": "2.13.0"}
 def rows():
     """Two good rows, a third without figures."""
     return [
-        Row("steps", "small", 1, {"ours": [0.001, 0.002, 0.003], "eager": [0.004] * 3,
-                                "fused": [0.0025] * 3},
-            difference=2e-7),
+        Row("steps", "small", 1, difference=2e-7,
+            samples={"ours": [0.001, 0.002, 0.003], "eager": [0.004] * 3, "fused": [0.0025] * 3}),
         Row("steps", "large", 1, {"ours": [2.0], "eager": [1.0]}, difference=0.0),
         Row("steps", "broken", 1, error="ValueError: no\nsecond line", difference=float("nan")),
     ]

@@ -10,7 +10,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_readme_examples_run():
-    """The Python blocks of README, one after the other, in one namespace; the network must have learned."""
+    """The Python blocks of README run in order in one namespace, and the network has learned."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     namespace = {}
     for block in blocks:
@@ -24,5 +24,6 @@ def test_named_files_exist(document):
     text = document.read_text()
     paths = re.findall(r"`((?:ops|tinygrad_hw|nets|tests|bench|docs)/[\w/.]*)`", text)
     links = [document.parent / link for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
-    missing = [str(p) for p in [*(ROOT / path for path in paths), *links] if not pathlib.Path(p).exists()]
+    named = [*(ROOT / path for path in paths), *links]
+    missing = [str(path) for path in named if not path.exists()]
     assert not missing

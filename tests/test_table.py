@@ -1,7 +1,7 @@
 """Every op of the table through every check.
 
-One row an op, one column a check: the tests below are generated from ``ops.TABLE``, so an op that is defined
-is an op that is proved.  An op may be exempt from a check only with a reason in its record.
+One row an op, one column a check: the tests below are generated from ``ops.TABLE``, so an op that is
+defined is an op that is proved.  An op may be exempt from a check only with a reason in its record.
 """
 
 import numpy as np
@@ -50,7 +50,8 @@ def map_arrays(change, value):
 
 
 def changed(case, change):
-    return ([map_arrays(change, a) for a in case.args], {k: map_arrays(change, v) for k, v in case.kwargs.items()})
+    return ([map_arrays(change, a) for a in case.args],
+            {k: map_arrays(change, v) for k, v in case.kwargs.items()})
 
 
 def is_float(value):
@@ -62,7 +63,8 @@ def as_function(name, case):
     record = TABLE[name]
     kinds = record.__signature__.parameters
     variadic = next((p for p in kinds if kinds[p].kind is kinds[p].VAR_POSITIONAL), None)
-    named = [p for p in record.parameters if p != variadic and kinds[p].kind is not kinds[p].KEYWORD_ONLY]
+    named = [p for p in record.parameters
+             if p != variadic and kinds[p].kind is not kinds[p].KEYWORD_ONLY]
     bound = dict(zip(named, case.args)) | case.kwargs
     if variadic:
         bound[variadic] = tuple(case.args[len(named):])
@@ -90,7 +92,8 @@ def as_function(name, case):
             if i is None:
                 arguments[key] = tensor
             else:
-                arguments[key] = type(bound[key])(tensor if j == i else item for j, item in enumerate(arguments[key]))
+                items = enumerate(arguments[key])
+                arguments[key] = type(bound[key])(tensor if j == i else item for j, item in items)
         first = [arguments.pop(p) for p in positional]
         rest = arguments.pop(variadic) if variadic else ()
         return record(*first, *rest, **arguments)
@@ -137,9 +140,10 @@ def test_float32(name):
     """Float32 in, float32 out, close to the float64 result."""
     for case in cases(name):
         args, kwargs = changed(case, lambda a: a.astype(np.float32) if is_float(a) else a)
-        wide_args, wide_kwargs = changed(case, lambda a: a.astype(np.float32).astype(np.float64) if is_float(a) else a)
         narrow = outputs_of(TABLE[name](*args, **kwargs))
-        wide = outputs_of(TABLE[name](*wide_args, **wide_kwargs))
+        args, kwargs = changed(
+            case, lambda a: a.astype(np.float32).astype(np.float64) if is_float(a) else a)
+        wide = outputs_of(TABLE[name](*args, **kwargs))
         for mine, other in zip(narrow, wide, strict=True):
             if other.dtype.kind == "f" and any(map(is_float, [*case.args, *case.kwargs.values()])):
                 if case.kwargs.get("dtype") is None and name != "cast":
@@ -171,7 +175,7 @@ def test_layout(name):
 
 @pytest.mark.parametrize("name", names_for("repeatable"))
 def test_inputs_unchanged_and_repeatable(name):
-    """An op writes to none of its inputs, and the same call gives the same bits for any number of threads."""
+    """An op writes to no input, and a call gives the same bits again, for any number of threads."""
     threads = thw.get_num_threads()
     for case in cases(name):
         args, kwargs = changed(case, np.copy)
@@ -219,7 +223,8 @@ def test_docstring_has_an_example(name):
 
 def test_exemptions_are_few_and_reasoned():
     """A check is left out only by name, with a reason of some words, for a small part of the table."""
-    checks = {"values", "gradient", "second_order", "float32", "layout", "repeatable", "empty", "zero_dim", "bad"}
+    checks = {"values", "gradient", "second_order", "float32", "layout", "repeatable",
+              "empty", "zero_dim", "bad"}
     exempt = [(name, check, reason) for name in NAMES for check, reason in TABLE[name].exempt.items()]
     assert all(check in checks and len(reason.split()) >= 2 for _, check, reason in exempt), exempt
     unproved = [e for e in exempt if e[1] not in ("empty", "zero_dim", "bad")]

@@ -2,40 +2,42 @@
 
     import tinygrad_hw as torch
 
-The functions below are the ops themselves: ``tinygrad_hw.exp`` is ``ops.exp``.  They take Tensors, and NumPy arrays as
-well (then they return arrays and record nothing).
+The functions below are the ops themselves: ``tinygrad_hw.exp`` is ``ops.exp``.  They take Tensors, and
+NumPy arrays as well (then they return arrays and record nothing).
 """
 
+# isort: off
+# (the names stand packed, several a line, and the last import needs those above it)
 import math as _math
 
 from ops import (
     abs, absolute, acos, acosh, adaptive_avg_pool1d, adaptive_max_pool1d, add, addbmm, addcdiv, addcmul,
-    addmm, addmv, addr, all, allclose, amax, amin, aminmax, any, arccos, arccosh, arcsin, arcsinh, arctan,
-    arctan2, arctanh, argmax, argmin, argsort, argwhere, asin, asinh, atan, atan2, atanh, atleast_1d,
-    atleast_2d, atleast_3d, avg_pool1d, baddbmm, batch_norm, binary_cross_entropy_with_logits, bincount,
-    bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor, bmm,
-    broadcast_tensors, broadcast_to, bucketize, cat, ceil, celu, chain_matmul, channel_shuffle, chunk,
-    clamp, clamp_max, clamp_min, clip, clone, column_stack, concat, concatenate, constant_pad_nd, conv1d,
-    conv2d, conv_transpose1d, conv_transpose2d, copysign, cos, cosh, cosine_embedding_loss,
-    cosine_similarity, count_nonzero, cross, cummax, cummin, cumprod, cumsum, deg2rad, diag, diag_embed,
-    diagonal, diff, div, divide, dot, dropout, dsplit, dstack, einsum, embedding, eq, equal, erf, erfc, erfinv,
-    exp, exp2, expm1, flatten, flip, fliplr, flipud, float_power, floor, floor_divide, fmax, fmin, fmod,
-    frac, gather, ge, greater, greater_equal, group_norm, gt, hardshrink, hinge_embedding_loss, histc,
-    hsplit, hstack, hypot, index_add, index_copy, index_fill, index_put, index_select, inner, instance_norm,
-    isclose, isfinite, isinf, isnan, isneginf, isposinf, kl_div, kron, kthvalue, layer_norm, ldexp, le,
-    lerp, less, less_equal, log, log10, log1p, log2, log_softmax, logaddexp, logaddexp2, logcumsumexp,
-    logical_and, logical_not, logical_or, logical_xor, logit, logsumexp, lt, margin_ranking_loss,
-    masked_fill, masked_scatter, masked_select, matmul, max, max_pool1d, max_pool2d, maximum, mean,
-    median, meshgrid, min, minimum, mm, mode, moveaxis, movedim, mul, multiply, mv, nan_to_num, nanmean,
-    nansum, narrow, ne, neg, negative, nonzero, norm, not_equal, outer, pairwise_distance, permute,
-    pixel_shuffle, pixel_unshuffle, poisson_nll_loss, positive, pow, prelu, prod, rad2deg, ravel,
-    reciprocal, relu, remainder, repeat_interleave, reshape, rms_norm, roll, rot90, round, row_stack,
-    rsqrt, rsub, scatter, scatter_add, scatter_reduce, searchsorted, select, selu, sgn, sigmoid, sign,
-    signbit, sin, sinc, sinh, softmax, sort, split, sqrt, square, squeeze, stack, std, std_mean, sub,
-    subtract, sum, swapaxes, swapdims, t, take, take_along_dim, tan, tanh, tensor_split, tensordot,
-    threshold, tile, topk, trace, transpose, tril, triplet_margin_loss, triu,
-    true_divide, trunc, unbind, unflatten, unique, unique_consecutive, unsqueeze, var, var_mean, vdot,
-    vsplit, vstack, xlogy,
+    addmm, addmv, addr, all, allclose, amax, amin, aminmax, any, arccos, arccosh, arcsin, arcsinh,
+    arctan, arctan2, arctanh, argmax, argmin, argsort, argwhere, asin, asinh, atan, atan2, atanh,
+    atleast_1d, atleast_2d, atleast_3d, avg_pool1d, baddbmm, batch_norm,
+    binary_cross_entropy_with_logits, bincount, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or,
+    bitwise_right_shift, bitwise_xor, bmm, broadcast_tensors, broadcast_to, bucketize, cat, ceil, celu,
+    chain_matmul, channel_shuffle, chunk, clamp, clamp_max, clamp_min, clip, clone, column_stack, concat,
+    concatenate, constant_pad_nd, conv1d, conv2d, conv_transpose1d, conv_transpose2d, copysign, cos,
+    cosh, cosine_embedding_loss, cosine_similarity, count_nonzero, cross, cummax, cummin, cumprod,
+    cumsum, deg2rad, diag, diag_embed, diagonal, diff, div, divide, dot, dropout, dsplit, dstack, einsum,
+    embedding, eq, equal, erf, erfc, erfinv, exp, exp2, expm1, flatten, flip, fliplr, flipud,
+    float_power, floor, floor_divide, fmax, fmin, fmod, frac, gather, ge, greater, greater_equal,
+    group_norm, gt, hardshrink, hinge_embedding_loss, histc, hsplit, hstack, hypot, index_add,
+    index_copy, index_fill, index_put, index_select, inner, instance_norm, isclose, isfinite, isinf,
+    isnan, isneginf, isposinf, kl_div, kron, kthvalue, layer_norm, ldexp, le, lerp, less, less_equal,
+    log, log10, log1p, log2, log_softmax, logaddexp, logaddexp2, logcumsumexp, logical_and, logical_not,
+    logical_or, logical_xor, logit, logsumexp, lt, margin_ranking_loss, masked_fill, masked_scatter,
+    masked_select, matmul, max, max_pool1d, max_pool2d, maximum, mean, median, meshgrid, min, minimum,
+    mm, mode, moveaxis, movedim, mul, multiply, mv, nan_to_num, nanmean, nansum, narrow, ne, neg,
+    negative, nonzero, norm, not_equal, outer, pairwise_distance, permute, pixel_shuffle,
+    pixel_unshuffle, poisson_nll_loss, positive, pow, prelu, prod, rad2deg, ravel, reciprocal, relu,
+    remainder, repeat_interleave, reshape, rms_norm, roll, rot90, round, row_stack, rsqrt, rsub, scatter,
+    scatter_add, scatter_reduce, searchsorted, select, selu, sgn, sigmoid, sign, signbit, sin, sinc,
+    sinh, softmax, sort, split, sqrt, square, squeeze, stack, std, std_mean, sub, subtract, sum,
+    swapaxes, swapdims, t, take, take_along_dim, tan, tanh, tensor_split, tensordot, threshold, tile,
+    topk, trace, transpose, tril, triplet_margin_loss, triu, true_divide, trunc, unbind, unflatten,
+    unique, unique_consecutive, unsqueeze, var, var_mean, vdot, vsplit, vstack, xlogy,
 )
 from ops.broadcasting import broadcast_shapes
 from tinygrad_hw import autograd, creation, dtypes, methods, random, testing
@@ -46,20 +48,21 @@ from tinygrad_hw.autograd.mode import (
 from tinygrad_hw.construct import as_tensor, asarray, from_numpy, tensor
 from tinygrad_hw.conversions import from_dlpack
 from tinygrad_hw.creation import (
-    arange, empty, empty_like, eye, full, full_like, linspace, logspace, ones, ones_like, scalar_tensor, tril_indices,
-    triu_indices,
-    zeros, zeros_like,
+    arange, empty, empty_like, eye, full, full_like, linspace, logspace, ones, ones_like, scalar_tensor,
+    tril_indices, triu_indices, zeros, zeros_like,
 )
 from tinygrad_hw.device import device
 from tinygrad_hw.drawing import (
-    bernoulli, multinomial, normal, poisson, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
+    bernoulli, multinomial, normal, poisson, rand, rand_like, randint, randint_like, randn, randn_like,
+    randperm,
 )
 from tinygrad_hw.dtypes import (
-    bool, double, dtype, finfo, float, float32, float64, iinfo, int, int8, int16, int32, int64, long, short, uint8,
+    bool, double, dtype, finfo, float, float32, float64, iinfo, int, int8, int16, int32, int64, long,
+    short, uint8,
 )
 from tinygrad_hw.inquiry import (
-    can_cast, get_default_dtype, is_complex, is_floating_point, is_nonzero, is_tensor, numel, promote_types, result_type,
-    set_default_dtype,
+    can_cast, get_default_dtype, is_complex, is_floating_point, is_nonzero, is_tensor, numel,
+    promote_types, result_type, set_default_dtype,
 )
 from tinygrad_hw.methods import where
 from tinygrad_hw.printing import set_printoptions
@@ -69,7 +72,7 @@ from tinygrad_hw.random import (
 from tinygrad_hw.tensor import Size, Tensor
 from tinygrad_hw.threads import get_num_threads, set_num_threads
 
-from tinygrad_hw import nn, optim, utils  # isort: skip  (they use the names above)
+from tinygrad_hw import nn, optim, utils  # they use the names above
 
 __version__ = "0.1.0"
 pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan

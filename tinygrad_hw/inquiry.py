@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ops import promotion
 from ops.core import array_of
 from tinygrad_hw import dtypes
 from tinygrad_hw.tensor import Tensor
 
-__all__ = ["can_cast", "get_default_dtype", "is_complex", "is_floating_point", "is_nonzero", "is_tensor", "numel",
-           "promote_types", "result_type", "set_default_dtype"]
+__all__ = ["can_cast", "get_default_dtype", "is_complex", "is_floating_point", "is_nonzero", "is_tensor",
+           "numel", "promote_types", "result_type", "set_default_dtype"]
 
 
 def is_tensor(obj) -> bool:
@@ -25,7 +23,8 @@ def is_tensor(obj) -> bool:
 def _tensor(name: str, input) -> Tensor:
     """``input`` itself, refused if it is no Tensor."""
     if not isinstance(input, Tensor):
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, "
+                        f"not {type(input).__name__}")
     return input
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from ops.random import Generator, default_generator
 from tinygrad_hw.tensor import Tensor
 
-__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
+           "set_rng_state"]
 
 
 def manual_seed(seed: int) -> Generator:

@@ -270,10 +270,17 @@ def flat_outputs(value, kind):
 def compare_gradients(ours, theirs, args, kwargs, name=None, precision=None):
     """Gradients with respect to every float array among the arguments, with the same random cotangents.
 
-    Returns the number of arguments whose gradients were compared.  Where PyTorch
-    refuses to differentiate (by targets, mostly, and some empty inputs) nothing is compared.
+    Where PyTorch refuses that (for targets, mostly), with respect to the first float array alone.
+    Returns the number of arguments whose gradients were compared, 0 if PyTorch refuses again.
     """
     call = describe(name or getattr(theirs, "__name__", "call"), args, kwargs)
+    return _compare_gradients(ours, theirs, args, kwargs, call, precision, None) or _compare_gradients(
+        ours, theirs, args, kwargs, call, precision, 1
+    )
+
+
+def _compare_gradients(ours, theirs, args, kwargs, call, precision, count):
+    """`compare_gradients` with respect to the first ``count`` float arrays; None for all."""
     their_args, their_kwargs = arguments(to_torch, args, kwargs)
     our_args, our_kwargs = arguments(to_ours, args, kwargs)
     their_leaves = [
@@ -282,6 +289,7 @@ def compare_gradients(ours, theirs, args, kwargs, name=None, precision=None):
     our_leaves = [t for v in (*our_args, *our_kwargs.values()) for t in tensors_in(v, thw.Tensor)]
     assert len(their_leaves) == len(our_leaves)
     pairs = [(o, t) for o, t in zip(our_leaves, their_leaves) if t.is_floating_point()]
+    pairs = pairs[:count]
     for mine, other in pairs:
         mine.requires_grad_(), other.requires_grad_()
     expected = attempt(theirs, *their_args, **their_kwargs)

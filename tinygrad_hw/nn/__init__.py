@@ -4,8 +4,6 @@ Better than PyTorch on purpose: layers and parameters in plain lists, tuples and
     (``plain.py``), and an error raised inside a network names the layer it comes from (``trace.py``).
 """
 
-# ruff: noqa: F401, F403
-
 from tinygrad_hw.nn import functional, init, utils
 from tinygrad_hw.nn.activation import *
 from tinygrad_hw.nn.container import *

@@ -7,7 +7,7 @@ import pytest
 
 import ops
 from ops import random
-from ops.random import Generator
+from ops.random.generator import Generator
 
 COUNT = 100_000
 

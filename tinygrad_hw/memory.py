@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from ops.core import array_of
-from ops.indexing import assign, setitem
+from ops.indexing.items import assign, setitem
 from ops.promotion import can_cast
-from ops.shape import view_scatter
+from ops.shape.layout import view_scatter
 from tinygrad_hw.autograd.graph import Accumulate, Edge, OpNode, Overwrite, link, user_line
 from tinygrad_hw.autograd.mode import mode
 

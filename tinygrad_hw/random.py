@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.random import Generator, default_generator
+from ops.random.generator import Generator, default_generator
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed",

@@ -307,7 +307,7 @@ class OpNode(Node):
                                    f"{tuple(gradient.shape)}, expected {shape}")
             gradient = sum_to(gradient, shape)
         if ops.core.dtype_of(gradient) != dtype:
-            gradient = ops.shape.cast(gradient, dtype)
+            gradient = ops.cast(gradient, dtype)
         return gradient
 
     def _check_versions(self) -> None:

@@ -75,8 +75,8 @@ from ops import (  # noqa: F401
     tanhshrink,
     triplet_margin_loss,
 )
-from ops.loss import choose_reduction as _choose_reduction
-from ops.loss import reduce_losses as _reduce_losses
+from ops.loss.regression import choose_reduction as _choose_reduction
+from ops.loss.regression import reduce_losses as _reduce_losses
 from tinygrad_hw.tensor import Tensor
 
 # ------------------------------------------------------------------ inplace=True

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ops
-from ops.loss import choose_reduction
+from ops.loss.regression import choose_reduction
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.nn.distance import PairwiseDistance
 from tinygrad_hw.nn.module import Module

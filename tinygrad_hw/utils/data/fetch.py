@@ -7,7 +7,7 @@ import threading
 
 import numpy
 
-from ops.random import default_generator
+from ops.random.generator import default_generator
 from tinygrad_hw.utils.data.collate import default_collate
 from tinygrad_hw.utils.data.dataset import Subset, TensorDataset, samples_at
 

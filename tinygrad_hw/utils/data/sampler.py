@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 import numpy
 
-from ops.random import default_generator
+from ops.random.generator import default_generator
 
 T_co = TypeVar("T_co", covariant=True)
 

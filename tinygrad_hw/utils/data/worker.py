@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy
 
-from ops.random import default_generator
+from ops.random.generator import default_generator
 from tinygrad_hw.utils.data.channel import Channel
 
 __all__ = ["Exhausted", "Failure", "WorkerInfo", "get_worker_info", "worker_loop"]

@@ -1,0 +1,177 @@
+"""The convolution (a cross-correlation, as in every deep-learning library) and its two gradients.
+
+Three ops are closed under differentiation: the convolution, its input gradient and its weight gradient
+are each linear in two arguments, and the derivative of one is made of the other two.  Their arguments
+are pairs of numbers that were checked before; users call the functions of `ops.conv`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ops.core import case, op
+from ops.lazy import LazyModule
+from ops.reduction.totals import sum
+from ops.samples import spaced
+
+__all__ = ["convolution", "convolution_input", "convolution_weight", "pair"]
+
+_kernels = LazyModule("ops.kernels.conv")
+
+
+def pair(value, name: str, count: int = 2) -> tuple[int, ...]:
+    """One number for all dimensions, or one for each.
+
+    >>> pair(3, "stride"), pair((1, 2), "stride")
+    ((3, 3), (1, 2))
+    """
+    if isinstance(value, (int, np.integer)):
+        return (int(value),) * count
+    values = tuple(int(v) for v in value)
+    if len(values) == 1:
+        return values * count
+    if len(values) != count:
+        raise RuntimeError(f"expected {name} to be a single integer value or a list of {count} values, "
+                           f"but got {value}")
+    return values
+
+
+def output_size(input: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """Number of windows along one dimension.
+
+    >>> output_size(32, 5, 1, 0, 1)
+    28
+    """
+    return (input + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def _window_cases(rng):
+    """Input, weight, stride, padding, dilation, groups."""
+    yield (2, 2, 5, 4), (3, 2, 3, 2), (1, 1), (0, 0), (1, 1), 1
+    yield (1, 4, 6, 5), (2, 2, 3, 3), (2, 1), (1, 2), (1, 1), 2
+    yield (1, 1, 6, 6), (2, 1, 2, 2), (1, 2), (1, 0), (2, 3), 1
+    yield (0, 2, 4, 4), (2, 2, 3, 3), (1, 1), (0, 0), (1, 1), 1
+
+
+def _convolution_cases(rng):
+    for x, w, *options in _window_cases(rng):
+        yield case(spaced(rng, x), spaced(rng, w), spaced(rng, (w[0],)), *options)
+
+
+def _windows(input, weight_shape, stride, padding, dilation):
+    """Every window of the padded input: (N, C, Ho, Wo, KH, KW); a slow and independent reference."""
+    n, c, h, w = input.shape
+    kh, kw = weight_shape[2:]
+    padded = np.pad(input, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2))
+    ho, wo = (output_size(*d) for d in zip((h, w), (kh, kw), stride, padding, dilation))
+    result = np.zeros((n, c, ho, wo, kh, kw))
+    for i, j, a, b in np.ndindex(ho, wo, kh, kw):
+        row, column = i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]
+        result[:, :, i, j, a, b] = padded[:, :, row, column]
+    return result
+
+
+def _reference(input, weight, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
+    windows = _windows(input, weight.shape, stride, padding, dilation)
+    n, _, ho, wo = windows.shape[:4]
+    grouped = windows.reshape(n, groups, weight.shape[1], *windows.shape[2:])
+    filters = weight.reshape(groups, -1, *weight.shape[1:])
+    result = np.einsum("ngchwab,gocab->ngohw", grouped, filters).reshape(n, len(weight), ho, wo)
+    return result if bias is None else result + bias[:, None, None]
+
+
+_LINEAR = {"zero_dim": "takes images", "bad": "checked by conv2d"}
+
+
+@op(
+    grad=dict(
+        input=lambda g, weight, input_shape, stride, padding, dilation, groups: convolution_input(
+            g, weight, input_shape, stride, padding, dilation, groups),
+        weight=lambda g, input, weight_shape, stride, padding, dilation, groups: convolution_weight(
+            g, input, weight_shape, stride, padding, dilation, groups),
+        bias=lambda g: sum(g, (0, 2, 3)),
+    ),
+    samples=_convolution_cases, reference=_reference, exempt=_LINEAR,
+)
+def convolution(input, weight, bias, stride, padding, dilation, groups):
+    """`ops.conv2d` of arguments that were checked: pairs of numbers, a batch of images.
+
+    >>> convolution(np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2)), None, (1, 1), (0, 0), (1, 1), 1)[0, 0]
+    array([[4., 4.],
+           [4., 4.]])
+    """
+    return _kernels.conv2d(input, weight, bias, stride, padding, dilation, groups)
+
+
+def _input_cases(rng):
+    for x, w, stride, padding, dilation, groups in _window_cases(rng):
+        out = [output_size(*d) for d in zip(x[2:], w[2:], stride, padding, dilation)]
+        yield case(spaced(rng, (x[0], w[0], *out)), spaced(rng, w), x, stride, padding, dilation, groups)
+
+
+def _input_reference(grad, weight, input_shape, stride, padding, dilation, groups):
+    n, c, h, w = input_shape
+    result = np.zeros((n, c, h + 2 * padding[0], w + 2 * padding[1]))
+    outs = weight.shape[0] // groups
+    for o, i, j, a, b in np.ndindex(weight.shape[0], *grad.shape[2:], *weight.shape[2:]):
+        first = o // outs * weight.shape[1]
+        channels = slice(first, first + weight.shape[1])
+        row, column = i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]
+        result[:, channels, row, column] += grad[:, o, i, j, None] * weight[o, :, a, b]
+    return result[:, :, padding[0]:padding[0] + h, padding[1]:padding[1] + w]
+
+
+@op(
+    grad=dict(
+        grad=lambda g, weight, stride, padding, dilation, groups: convolution(
+            g, weight, None, stride, padding, dilation, groups),
+        weight=lambda g, grad, weight_shape, stride, padding, dilation, groups: convolution_weight(
+            grad, g, weight_shape, stride, padding, dilation, groups),
+    ),
+    samples=_input_cases, reference=_input_reference, exempt=_LINEAR,
+)
+def convolution_input(grad, weight, input_shape, stride, padding, dilation, groups):
+    """Gradient of `convolution` with respect to its input, given that of its output.
+
+    >>> g, weight = np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2))
+    >>> convolution_input(g, weight, (1, 1, 2, 2), (1, 1), (0, 0), (1, 1), 1)[0, 0]
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    return _kernels.conv2d_input(grad, weight, tuple(input_shape), stride, padding, dilation, groups)
+
+
+def _weight_cases(rng):
+    for x, w, stride, padding, dilation, groups in _window_cases(rng):
+        out = [output_size(*d) for d in zip(x[2:], w[2:], stride, padding, dilation)]
+        yield case(spaced(rng, (x[0], w[0], *out)), spaced(rng, x), w, stride, padding, dilation, groups)
+
+
+def _weight_reference(grad, input, weight_shape, stride, padding, dilation, groups):
+    windows = _windows(input, weight_shape, stride, padding, dilation)
+    result = np.zeros(weight_shape)
+    outs = weight_shape[0] // groups
+    for o in range(weight_shape[0]):
+        first = o // outs * weight_shape[1]
+        result[o] = np.einsum("nhw,nchwab->cab", grad[:, o], windows[:, first:first + weight_shape[1]])
+    return result
+
+
+@op(
+    grad=dict(
+        grad=lambda g, input, stride, padding, dilation, groups: convolution(
+            input, g, None, stride, padding, dilation, groups),
+        input=lambda g, grad, input_shape, stride, padding, dilation, groups: convolution_input(
+            grad, g, input_shape, stride, padding, dilation, groups),
+    ),
+    samples=_weight_cases, reference=_weight_reference, exempt=_LINEAR,
+)
+def convolution_weight(grad, input, weight_shape, stride, padding, dilation, groups):
+    """Gradient of `convolution` with respect to its weight, given that of its output.
+
+    >>> g, image = np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2))
+    >>> convolution_weight(g, image, (1, 1, 2, 2), (1, 1), (0, 0), (1, 1), 1)[0, 0]
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    return _kernels.conv2d_weight(grad, input, tuple(weight_shape), stride, padding, dilation, groups)

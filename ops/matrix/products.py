@@ -1,0 +1,301 @@
+"""Products of vectors, matrices and batches of matrices.
+
+`mm` and `bmm` carry the gradient rules; the others are written with them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ops.broadcasting import broadcast_shapes, expand
+from ops.core import Bad, array_of, case, composite, dtype_of, op
+from ops.elementwise.arithmetic import mul
+from ops.lazy import LazyModule
+from ops.reduction.totals import sum
+from ops.samples import spaced
+from ops.shape.layout import permute, reshape
+
+__all__ = ["bmm", "dot", "linear", "matmul", "mm", "mv", "outer", "vdot"]
+
+_gemm = LazyModule("ops.kernels.gemm")
+
+
+def swap_last(matrix):
+    """The last two dimensions exchanged."""
+    last = matrix.ndim - 1
+    return permute(matrix, (*range(last - 1), last, last - 1))
+
+
+def _same_dtype(name: str, *arrays) -> None:
+    """PyTorch does not promote the operands of a product."""
+    dtypes = [dtype_of(a) for a in arrays]
+    if any(d != dtypes[0] for d in dtypes):
+        raise RuntimeError(f"{name}: expected all operands to have the same dtype, but got "
+                           f"{' and '.join(map(str, dtypes))}; convert one of them: x.to(y.dtype)")
+
+
+def _expect_dims(name: str, **expected) -> None:
+    """Refuse operands with another number of dimensions than ``name=(array, ndim)`` says."""
+    for argument, (array, ndim) in expected.items():
+        if not hasattr(array_of(array), "ndim"):
+            raise TypeError(f"{name}(): argument '{argument}' must be Tensor, "
+                            f"not {type(array).__name__}")
+        if array.ndim != ndim:
+            kind = ("vector", "matrix", "batch of matrices")[ndim - 1]
+            raise RuntimeError(f"{name}: {argument} must be a {kind} ({ndim}-D), "
+                               f"got shape {tuple(array.shape)}")
+
+
+def _mm_cases(rng):
+    for m, k, n in ((2, 3, 4), (1, 5, 1), (0, 3, 2), (2, 0, 3)):
+        yield case(spaced(rng, (m, k)), spaced(rng, (k, n)))
+
+
+@op(
+    grad=dict(input=lambda g, mat2: mm(g, swap_last(mat2)),
+              mat2=lambda g, input: mm(swap_last(input), g)),
+    samples=_mm_cases,
+    reference=lambda input, mat2: np.array(
+        [[np.sum(row * column) for column in mat2.T] for row in input],
+    ).reshape(input.shape[0], mat2.shape[1]),
+    bad=[Bad((np.ones((2, 3)), np.ones((2, 3))), {}, RuntimeError,
+             r"cannot be multiplied \(2x3 and 2x3\)"),
+         Bad((np.ones(3), np.ones((3, 2))), {}, RuntimeError, "input must be a matrix"),
+         Bad((np.ones((2, 3)), np.ones((3, 2), np.float32)), {}, RuntimeError,
+             "same dtype.*float64 and float32")],
+    exempt={"zero_dim": "takes matrices"},
+)
+def mm(input, mat2):
+    """Product of two matrices, (M, K) x (K, N) -> (M, N).
+
+    Raises:
+        RuntimeError: if they are not matrices of one dtype, or the inner sizes differ.
+
+    >>> mm(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
+    _expect_dims("mm", input=(input, 2), mat2=(mat2, 2))
+    _same_dtype("mm", input, mat2)
+    if input.shape[1] != mat2.shape[0]:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied "
+                           f"({input.shape[0]}x{input.shape[1]} and {mat2.shape[0]}x{mat2.shape[1]})")
+    return _gemm.matmul(input, mat2) if input.dtype.kind == "f" else np.matmul(input, mat2)
+
+
+def _bmm_cases(rng):
+    for b, m, k, n in ((2, 3, 4, 2), (1, 1, 2, 1), (0, 2, 2, 2), (2, 2, 0, 1)):
+        yield case(spaced(rng, (b, m, k)), spaced(rng, (b, k, n)))
+
+
+@op(
+    grad=dict(input=lambda g, mat2: bmm(g, swap_last(mat2)),
+              mat2=lambda g, input: bmm(swap_last(input), g)),
+    samples=_bmm_cases,
+    reference=lambda input, mat2: np.array([a @ b for a, b in zip(input, mat2)]).reshape(
+        len(input), input.shape[1], mat2.shape[2]),
+    bad=[Bad((np.ones((2, 3, 4)), np.ones((2, 3, 4))), {}, RuntimeError,
+             r"bmm.*\(2, 3, 4\) and \(2, 3, 4\)"),
+         Bad((np.ones((2, 3, 4)), np.ones((3, 4, 2))), {}, RuntimeError,
+             r"bmm.*\(2, 3, 4\) and \(3, 4, 2\)")],
+    exempt={"zero_dim": "takes batches of matrices"},
+)
+def bmm(input, mat2):
+    """Products of matrices pair by pair, (B, M, K) x (B, K, N) -> (B, M, N).
+
+    >>> bmm(np.ones((2, 1, 3)), np.ones((2, 3, 1))).ravel()
+    array([3., 3.])
+    """
+    _expect_dims("bmm", input=(input, 3), mat2=(mat2, 3))
+    _same_dtype("bmm", input, mat2)
+    if input.shape[0] != mat2.shape[0] or input.shape[2] != mat2.shape[1]:
+        raise RuntimeError("bmm: expected shapes (B, M, K) and (B, K, N) with the same B and K, got "
+                           f"{input.shape} and {mat2.shape}")
+    return _gemm.batched_matmul(input, mat2) if input.dtype.kind == "f" else np.matmul(input, mat2)
+
+
+def _linear_cases(rng):
+    yield case(spaced(rng, (4, 3)), spaced(rng, (2, 3)), spaced(rng, (2,)))
+    yield case(spaced(rng, (2, 2, 3)), spaced(rng, (4, 3)), spaced(rng, (4,)))
+    yield case(spaced(rng, (3,)), spaced(rng, (2, 3)))
+    yield case(spaced(rng, (0, 3)), spaced(rng, (2, 3)), spaced(rng, (2,)))
+
+
+def merge_rows(array):
+    """All leading dimensions merged: (..., K) -> (M, K)."""
+    count = 1
+    for size in array.shape[:-1]:
+        count *= size
+    return reshape(array, (count, array.shape[-1]))
+
+
+@op(
+    grad=dict(
+        input=lambda g, weight: matmul(g, weight),
+        weight=lambda g, input: mm(swap_last(merge_rows(g)), merge_rows(input)),
+        bias=lambda g: sum(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
+    ),
+    samples=_linear_cases,
+    reference=lambda input, weight, bias=0.0: np.einsum("...k,nk->...n", input, weight) + bias,
+    bad=[Bad((np.ones((4, 3)), np.ones((2, 5))), {}, RuntimeError,
+             r"linear.*3 features.*weight.*\(2, 5\).*takes 5"),
+         Bad((np.ones((4, 3)), np.ones((2, 3)), np.ones(3)), {}, RuntimeError,
+             r"bias.*\(2,\), got \(3,\)")],
+    exempt={"zero_dim": "takes at least a vector"},
+)
+def linear(input, weight, bias=None):
+    """``input @ weight.T + bias`` on the last dimension.
+
+    Args:
+        input: (..., in_features).
+        weight: (out_features, in_features).
+        bias: (out_features,) or None.
+
+    Raises:
+        RuntimeError: if the sizes or dtypes do not fit.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.linear.html
+
+    >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
+    array([11.5])
+    """
+    _expect_dims("linear", weight=(weight, 2))
+    if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
+        got = f"{input.shape[-1]} features" if input.ndim else "a 0-d tensor"
+        raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied: the input has {got} "
+                           f"(shape {input.shape}), the weight of shape {weight.shape} takes "
+                           f"{weight.shape[1]}")
+    _same_dtype("linear", input, weight, *([] if bias is None else [bias]))
+    if bias is not None and bias.shape != (weight.shape[0],):
+        raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {bias.shape}")
+    if input.dtype.kind != "f":
+        product = np.matmul(input, weight.T)
+        return product if bias is None else product + bias
+    rows = input if input.ndim == 2 else input.reshape(-1, weight.shape[1]) if input.size else np.zeros(
+        (int(np.prod(input.shape[:-1])), weight.shape[1]), input.dtype)
+    result = _gemm.linear(rows, weight, bias)
+    return result if input.ndim == 2 else result.reshape(*input.shape[:-1], weight.shape[0])
+
+
+# ------------------------------------------------------------------ written with the ops above
+
+
+@composite(
+    differentiable=("input", "tensor"),
+    samples=lambda rng: iter([case(spaced(rng, (3,)), spaced(rng, (3,))),
+                              case(spaced(rng, (0,)), spaced(rng, (0,)))]),
+    reference=lambda input, tensor: np.sum(input * tensor),
+    bad=[Bad((np.ones(2), np.ones(3)), {}, RuntimeError, "inconsistent tensor size.*2.*3"),
+         Bad((np.ones((1, 2)), np.ones(2)), {}, RuntimeError, "must be a vector")],
+    exempt={"zero_dim": "takes vectors"},
+)
+def dot(input, tensor):
+    """Sum of the products of two vectors.
+
+    >>> float(dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
+    11.0
+    """
+    _expect_dims("dot", input=(input, 1), tensor=(tensor, 1))
+    _same_dtype("dot", input, tensor)
+    if input.shape != tensor.shape:
+        raise RuntimeError("dot: inconsistent tensor size, expected tensors of the same number of "
+                           f"elements, got {input.shape[0]} and {tensor.shape[0]}")
+    return reshape(mm(reshape(input, (1, input.shape[0])), reshape(tensor, (tensor.shape[0], 1))), ())
+
+
+vdot = dot
+
+
+@composite(
+    differentiable=("input", "vec"),
+    samples=lambda rng: iter([case(spaced(rng, (2, 3)), spaced(rng, (3,))),
+                              case(spaced(rng, (0, 3)), spaced(rng, (3,)))]),
+    reference=lambda input, vec: np.array([np.sum(row * vec) for row in input]),
+    bad=[Bad((np.ones((2, 3)), np.ones(2)), {}, RuntimeError, r"\(2, 3\) and \(2,\)")],
+    exempt={"zero_dim": "takes a matrix and a vector"},
+)
+def mv(input, vec):
+    """Matrix times vector, (M, K) x (K,) -> (M,).
+
+    >>> mv(np.eye(2), np.array([3.0, 4.0]))
+    array([3., 4.])
+    """
+    _expect_dims("mv", input=(input, 2), vec=(vec, 1))
+    if input.shape[1] != vec.shape[0]:
+        raise RuntimeError(f"size mismatch, got input {tuple(input.shape)} and {tuple(vec.shape)}: "
+                           "mv takes (M, K) and (K,)")
+    return reshape(mm(input, reshape(vec, (vec.shape[0], 1))), (input.shape[0],))
+
+
+@composite(
+    differentiable=("input", "vec2"),
+    samples=lambda rng: iter([case(spaced(rng, (2,)), spaced(rng, (3,))),
+                              case(spaced(rng, (0,)), spaced(rng, (3,)))]),
+    reference=np.multiply.outer,
+    bad=[Bad((np.ones((2, 1)), np.ones(3)), {}, RuntimeError, "must be a vector")],
+    exempt={"zero_dim": "takes vectors"},
+)
+def outer(input, vec2):
+    """All products of the elements of two vectors, (M,) x (N,) -> (M, N).
+
+    >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([[3., 4.],
+           [6., 8.]])
+    """
+    _expect_dims("outer", input=(input, 1), vec2=(vec2, 1))
+    return mul(reshape(input, (input.shape[0], 1)), vec2)
+
+
+def _matmul_cases(rng):
+    shapes = (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)), ((2, 2, 3), (3, 2)),
+              ((2, 2, 3), (3,)), ((3,), (2, 3, 2)), ((2, 1, 2, 3), (2, 3, 1)), ((0, 2, 3), (3, 2)))
+    for first, second in shapes:
+        yield case(spaced(rng, first), spaced(rng, second))
+
+
+@composite(
+    differentiable=("input", "other"),
+    samples=_matmul_cases,
+    reference=np.matmul,
+    bad=[Bad((np.ones((2, 3)), np.ones((2, 3))), {}, RuntimeError,
+             r"cannot be multiplied \(2x3 and 2x3\)"),
+         Bad((np.ones((2, 1, 3)), np.ones((3, 3, 2))), {}, RuntimeError,
+             r"size of tensor a \(2\) must match.*\(3\)"),
+         Bad((np.ones(()), np.ones((3, 2))), {}, RuntimeError, "both arguments.*at least 1D")],
+    exempt={"zero_dim": "refused: takes at least vectors"},
+)
+def matmul(input, other):
+    """The product ``input @ other`` of vectors, matrices or batches of matrices; the batches broadcast.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.matmul.html
+
+    >>> matmul(np.ones((2, 3)), np.ones(3))
+    array([3., 3.])
+    """
+    for name, value in (("input", input), ("other", other)):
+        if not hasattr(array_of(value), "ndim"):
+            raise TypeError(f"matmul(): argument '{name}' must be Tensor, not {type(value).__name__}")
+    if input.ndim == 2 and other.ndim == 2:
+        return mm(input, other)
+    if input.ndim == 0 or other.ndim == 0:
+        raise RuntimeError("both arguments to matmul need to be at least 1D, "
+                           f"but they are {input.ndim}D and {other.ndim}D")
+    if input.shape[-1] != other.shape[max(other.ndim - 2, 0)]:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied: the last size of the first must "
+                           "equal the second last of the second, got shapes "
+                           f"{tuple(input.shape)} and {tuple(other.shape)}")
+    if input.ndim == 1 and other.ndim == 1:
+        return dot(input, other)
+    if other.ndim == 1:
+        column = reshape(other, (other.shape[0], 1))
+        return reshape(mm(merge_rows(input), column), tuple(input.shape[:-1]))
+    if input.ndim == 1:
+        product = matmul(reshape(input, (1, input.shape[0])), other)
+        return reshape(product, (*other.shape[:-2], other.shape[-1]))
+    if other.ndim == 2:
+        return reshape(mm(merge_rows(input), other), (*input.shape[:-1], other.shape[1]))
+    batch = broadcast_shapes(tuple(input.shape[:-2]), tuple(other.shape[:-2]))
+    (m, k), n = input.shape[-2:], other.shape[-1]
+    count = int(np.prod(batch))
+    first = reshape(expand(input, (*batch, m, k)), (count, m, k))
+    second = reshape(expand(other, (*batch, k, n)), (count, k, n))
+    return reshape(bmm(first, second), (*batch, m, n))

@@ -1,0 +1,1 @@
+"""Pooling, unpooling and interpolation of images and signals."""

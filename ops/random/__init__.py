@@ -1,0 +1,19 @@
+"""Random numbers: the generator, draws of arrays, and dropout."""
+
+from ops.random.generator import (
+    Generator,
+    bernoulli,
+    cauchy,
+    default_generator,
+    exponential,
+    geometric,
+    integers,
+    keep_mask,
+    log_normal,
+    normal,
+    truncated_normal,
+    uniform,
+)
+
+__all__ = ["Generator", "bernoulli", "cauchy", "default_generator", "exponential", "geometric", "integers",
+           "keep_mask", "log_normal", "normal", "truncated_normal", "uniform"]

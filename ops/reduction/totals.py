@@ -1,0 +1,284 @@
+"""Reductions over dimensions: sums, means, log-sum-exp and tests of truth.
+
+Every reduction takes ``dim`` as None (all dimensions), a number or a tuple of numbers, and ``keepdim``.
+Largest and smallest elements are in ``extrema.py``, products and running sums in ``scan.py``,
+variances in ``moments.py``, norms in ``distance.py``.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ops.broadcasting import expand
+from ops.core import Bad, array_of, case, composite, dtype_of, op
+from ops.dims import wrap_dims
+from ops.elementwise.arithmetic import mul, sub
+from ops.elementwise.comparison import isnan, logical_not
+from ops.elementwise.division import div
+from ops.elementwise.exponential import exp
+from ops.elementwise.masking import where
+from ops.elementwise.pointwise import tensor_only
+from ops.promotion import as_dtype, floating
+from ops.samples import spaced
+from ops.shape.layout import reshape
+
+__all__ = ["all", "any", "count_nonzero", "keep_reduced", "logsumexp", "mean", "nanmean", "nansum",
+           "normalize_dims", "sum"]
+
+INT64 = np.dtype("int64")
+TYPE_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
+              "int64": "Long",
+              "float32": "Float", "float64": "Double"}
+"""PyTorch's names of the dtypes in the text of errors."""
+
+
+# ------------------------------------------------------------------ which dimensions
+
+
+def normalize_dims(dim, ndim: int) -> tuple[int, ...]:
+    """``dim`` (None, a number or a sequence) as a tuple of non-negative axes.
+
+    Raises:
+        IndexError: for a dimension out of range.
+        RuntimeError: for a dimension given twice.
+        TypeError: for anything but integers.
+
+    >>> normalize_dims(-1, 3), normalize_dims(None, 2)
+    ((2,), (0, 1))
+    """
+    if dim is None or dim == () or dim == []:
+        return tuple(range(ndim))
+    for d in dim if isinstance(dim, (tuple, list)) else (dim,):
+        if not isinstance(d, (int, np.integer)) or isinstance(d, bool):
+            raise TypeError(f"argument 'dim' must be int or a tuple of ints, not {type(d).__name__} "
+                            f"({dim!r})")
+    return wrap_dims(dim, ndim) if ndim else wrap_dims(dim, 0)[:0]
+
+
+def keep_reduced(g, shape: tuple[int, ...], dim):
+    """A reduced array with its reduced dimensions put back as size 1, ready to broadcast to ``shape``.
+
+    >>> keep_reduced(np.ones(2), (2, 3), 1).shape
+    (2, 1)
+    """
+    dims = normalize_dims(dim, len(shape))
+    return reshape(g, tuple(1 if d in dims else n for d, n in enumerate(shape)))
+
+
+def reduced_count(shape: tuple[int, ...], dim) -> int:
+    """How many elements are reduced to one.
+
+    >>> reduced_count((2, 3, 4), (0, 2))
+    8
+    """
+    return math.prod([shape[d] for d in normalize_dims(dim, len(shape))])
+
+
+def reduce_cases(rng):
+    """Samples of a reduction: all, one and several dimensions, 0-d, empty."""
+    yield case(spaced(rng, (2, 3, 4)))
+    yield case(spaced(rng, (2, 3, 4)), 1)
+    yield case(spaced(rng, (2, 3, 4)), (0, -1), keepdim=True)
+    yield case(spaced(rng, ()))
+    yield case(spaced(rng, (0, 3)), 0)
+
+
+BAD_DIMS = [Bad((1.5, 0), {}, TypeError, r"\(\): argument 'input' \(position 1\) must be Tensor, not "
+                                         r"float"),
+            Bad((np.ones((2, 3)), 2), {}, IndexError, r"Dimension out of range.*\[-2, 1\], but got 2"),
+            Bad((np.ones((2, 3)), (0, -2)), {}, RuntimeError, "appears multiple times")]
+
+
+def _by_numpy(function):
+    """The reference of a reduction: NumPy's own."""
+    return lambda input, dim=None, keepdim=False: function(np.asarray(input), axis=dim, keepdims=keepdim)
+
+
+# ------------------------------------------------------------------ sums and means
+
+
+def is_float(input, name: str) -> bool:
+    """Whether the elements are floating point; what is no array or Tensor is a TypeError.
+
+    >>> is_float(np.arange(2), "nansum")
+    False
+    """
+    if not hasattr(array_of(input), "dtype"):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
+                        f"{type(input).__name__}")
+    return dtype_of(input).kind == "f"
+
+
+@op(
+    grad=dict(input=lambda g, input_shape, dim: expand(keep_reduced(g, input_shape, dim), input_shape)),
+    samples=reduce_cases, reference=_by_numpy(np.sum), bad=BAD_DIMS,
+)
+def sum(input, dim=None, keepdim=False, *, dtype=None):
+    """Sum over dimensions (all by default); bool and integers are summed in int64.
+
+    >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), 0)
+    array([4., 6.])
+    """
+    tensor_only(input)
+    dtype = as_dtype(dtype) or (input.dtype if input.dtype.kind == "f" else INT64)
+    return np.add.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim, dtype=dtype)
+
+
+def _mean_grad(g, input_shape, dim):
+    count = reduced_count(input_shape, dim)
+    return expand(keep_reduced(div(g, count), input_shape, dim), input_shape)
+
+
+@op(
+    grad=dict(input=_mean_grad),
+    samples=lambda rng: (c for c in reduce_cases(rng) if np.size(c.args[0])),
+    reference=lambda input, dim=None, keepdim=False: (
+        np.sum(input, axis=dim, keepdims=keepdim) / (np.size(input) / np.size(np.sum(input, axis=dim)))),
+    bad=[*BAD_DIMS, Bad((np.arange(3),), {}, RuntimeError, "Input dtype must be either a floating.*Got: "
+                                                           "Long")],
+    exempt={"empty": "the mean of nothing is NaN; tested in test_reduce.py"},
+)
+def mean(input, dim=None, keepdim=False, *, dtype=None):
+    """Arithmetic mean over dimensions; of no elements it is NaN.
+
+    Raises:
+        RuntimeError: for bool and integers, unless ``dtype`` says which floating type to compute in.
+
+    >>> mean(np.array([[1.0, 2.0], [3.0, 4.0]]), 0)
+    array([2., 3.])
+    """
+    tensor_only(input)
+    dtype, which = (as_dtype(dtype), "Optional") if dtype is not None else (input.dtype, "Input")
+    if dtype.kind != "f":
+        raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a "
+                           f"floating point or complex dtype. Got: {TYPE_NAMES[dtype.name]}; convert "
+                           "first, as in input.float().mean()")
+    dims = normalize_dims(dim, input.ndim)
+    total = np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
+    return total / dtype.type(reduced_count(input.shape, dim))
+
+
+def _with_nan(cases):
+    """The samples of a reduction with a NaN among the elements."""
+
+    def samples(rng):
+        for one in cases(rng):
+            if one.args[0].size > 2:
+                one.args[0].flat[1] = np.nan
+            yield one
+
+    return samples
+
+
+@composite(
+    samples=_with_nan(reduce_cases), reference=_by_numpy(np.nansum), bad=BAD_DIMS,
+    exempt={"gradient": "difference quotients at NaN", "second_order": "difference quotients at NaN"},
+)
+def nansum(input, dim=None, keepdim=False, *, dtype=None):
+    """Sum over dimensions that counts NaN as zero.
+
+    >>> float(nansum(np.array([1.0, np.nan, 2.0])))
+    3.0
+    """
+    if not is_float(input, "nansum"):
+        return sum(input, dim, keepdim, dtype=dtype)
+    return sum(where(isnan(input), 0.0, input), dim, keepdim, dtype=dtype)
+
+
+@composite(
+    samples=lambda rng: (c for c in _with_nan(reduce_cases)(rng) if c.args[0].size),
+    reference=_by_numpy(np.nanmean),
+    bad=[*BAD_DIMS, Bad((np.arange(3),), {}, RuntimeError, "floating point.*Long")],
+    exempt={"gradient": "difference quotients at NaN", "second_order": "difference quotients at NaN",
+            "empty": "the mean of nothing is NaN"},
+)
+def nanmean(input, dim=None, keepdim=False, *, dtype=None):
+    """Mean over dimensions of the elements that are not NaN.
+
+    >>> float(nanmean(np.array([1.0, np.nan, 2.0])))
+    1.5
+    """
+    if not is_float(input, "nanmean"):
+        raise RuntimeError("nanmean(): expected input to have floating point or complex dtype but got "
+                           f"{TYPE_NAMES[dtype_of(input).name]}")
+    if dtype is not None and as_dtype(dtype).kind != "f":
+        raise RuntimeError("nanmean(): could not infer output dtype. Optional dtype must be either a "
+                           f"floating point or complex dtype. Got: {TYPE_NAMES[as_dtype(dtype).name]}")
+    return div(nansum(input, dim, keepdim, dtype=dtype), sum(logical_not(isnan(input)), dim, keepdim))
+
+
+# ------------------------------------------------------------------ log-sum-exp, tests of truth, counts
+
+
+@op(
+    grad=dict(input=lambda g, ans, input, input_shape, dim: mul(
+        keep_reduced(g, input_shape, dim), exp(sub(input, keep_reduced(ans, input_shape, dim))))),
+    samples=lambda rng: (c for c in reduce_cases(rng) if len(c.args) == 2),
+    reference=lambda input, dim, keepdim=False: np.logaddexp.reduce(input.reshape(-1) if input.ndim == 0
+                                                                    else input, dim)
+    if not isinstance(dim, tuple) else np.log(np.sum(np.exp(input), axis=dim, keepdims=keepdim)),
+    bad=BAD_DIMS, exempt={"zero_dim": "in test_reduce.py"},
+)
+def logsumexp(input, dim, keepdim=False):
+    """``log(sum(exp(input)))`` over dimensions, without overflow for elements of any size.
+
+    >>> float(logsumexp(np.array([1000.0, 1000.0]), 0).round(3))
+    1000.693
+    """
+    tensor_only(input)
+    input, dims = floating(input), normalize_dims(dim, input.ndim)
+    largest = np.maximum.reduce(input, axis=dims, keepdims=True, initial=-np.inf)
+    largest = np.where(np.isfinite(largest), largest, input.dtype.type(0))
+    total = np.log(np.add.reduce(np.exp(input - largest), axis=dims, keepdims=True)) + largest
+    return total if keepdim else total.reshape([n for d, n in enumerate(input.shape) if d not in dims])
+
+
+def _truth(function):
+    """Record of `all` and `any`."""
+    return dict(samples=lambda rng: (case(np.array(c.args[0] > -1.5), *c.args[1:], **c.kwargs)
+                                     for c in reduce_cases(rng)),
+                reference=_by_numpy(function), bad=BAD_DIMS)
+
+
+def _truth_of(ufunc, input, dim, keepdim: bool):
+    """PyTorch answers a uint8 question in uint8, and here alone an empty ``dim`` reduces nothing."""
+    tensor_only(input)
+    axis = () if dim == () or dim == [] else normalize_dims(dim, input.ndim)
+    result = ufunc.reduce(input, axis=axis, keepdims=keepdim)
+    return np.asarray(result).astype(np.uint8) if input.dtype == np.uint8 else result
+
+
+@op(**_truth(np.all))
+def all(input, dim=None, keepdim=False):
+    """Whether all elements are true (not zero), over dimensions.
+
+    >>> all(np.array([[True, False], [True, True]]), 1)
+    array([False,  True])
+    """
+    return _truth_of(np.logical_and, input, dim, keepdim)
+
+
+@op(**_truth(np.any))
+def any(input, dim=None, keepdim=False):
+    """Whether any element is true (not zero), over dimensions.
+
+    >>> any(np.array([[True, False], [False, False]]), 1)
+    array([ True, False])
+    """
+    return _truth_of(np.logical_or, input, dim, keepdim)
+
+
+@op(
+    samples=lambda rng: (case(np.array(c.args[0].round()), *c.args[1:]) for c in reduce_cases(rng)),
+    reference=lambda input, dim=None: np.sum(np.asarray(input) != 0, axis=dim), bad=BAD_DIMS,
+)
+def count_nonzero(input, dim=None):
+    """How many elements are not zero, over dimensions.
+
+    >>> int(count_nonzero(np.array([0.0, 1.0, 2.0])))
+    2
+    """
+    tensor_only(input)
+    return np.add.reduce(input != 0, axis=normalize_dims(dim, input.ndim), dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Views, copies and joins: elements move, nothing is computed."""

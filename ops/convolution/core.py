@@ -2,7 +2,7 @@
 
 Three ops are closed under differentiation: the convolution, its input gradient and its weight gradient
 are each linear in two arguments, and the derivative of one is made of the other two.  Their arguments
-are pairs of numbers that were checked before; users call the functions of `ops.conv`.
+are pairs of numbers that were checked before; users call the functions of `ops.convolution.functions`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading and writing with brackets: views by numbers, slices, None and Ellipsis, copies by arrays.
 
-`getitem` and `add_at` are each other's gradients.  What an index means is in `ops.brackets`.
+`getitem` and `add_at` are each other's gradients.  What an index means is in `ops.indexing.brackets`.
 """
 
 from __future__ import annotations

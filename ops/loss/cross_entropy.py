@@ -1,7 +1,7 @@
 """Negative log-likelihood and cross entropy, for class numbers and probabilities.
 
 An input has shape ``(C,)``, ``(N, C)`` or ``(N, C, d1, ..., dk)``, class numbers that without ``C``.
-All are brought to rows ``(M, C)`` and ``(M,)``.  `ops.softmax_loss` computes on rows.
+All are brought to rows ``(M, C)`` and ``(M,)``.  `ops.loss.softmax_loss` computes on rows.
 """
 
 from __future__ import annotations

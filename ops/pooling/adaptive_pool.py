@@ -2,7 +2,7 @@
 
 Output i of a dimension looks at the input from ``floor(i * size / output)`` to ``ceil((i + 1) * size /
 output)``; neighbouring parts may overlap by one place.  The mean is linear, and its gradient is the
-transposed map.  The gradient of the maximum is the scatter of `ops.pool`.
+transposed map.  The gradient of the maximum is the scatter of `ops.pooling.max_pool`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Average pooling in one and two dimensions, and pooling by a power mean.
 
 The mean over windows is linear: its gradient is the transposed map, and the gradient of that is the mean
-over windows again.  The windows are those of `ops.pool`.
+over windows again.  The windows are those of `ops.pooling.max_pool`.
 """
 
 from __future__ import annotations

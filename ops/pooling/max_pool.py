@@ -2,8 +2,8 @@
 
 The set is closed under differentiation.  Max pooling remembers where every maximum was; its gradient is
 the scatter to these places, whose gradient is the gather from them, whose gradient is the scatter again.
-Signals are images of one row.  Means are in `ops.average_pool`, pooling to a given output size is in
-`ops.adaptive_pool`, the way back from the maxima in `ops.unpool`.
+Signals are images of one row.  Means are in `ops.pooling.average_pool`, pooling to a given output size is in
+`ops.pooling.adaptive_pool`, the way back from the maxima in `ops.pooling.unpool`.
 """
 
 from __future__ import annotations

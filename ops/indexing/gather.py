@@ -1,7 +1,7 @@
 """Picking and placing single elements along one dimension, by an array of integers.
 
-`gather` and `scatter_add` are each other's gradients.  Whole slices are in `ops.indexing.slices`, indexing with
-brackets is in `ops.indexing.items`.
+`gather` and `scatter_add` are each other's gradients.  Whole slices are in `ops.indexing.slices`, indexing
+with brackets is in `ops.indexing.items`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Picking and placing whole slices along one dimension, by a vector of integers.
 
-`index_select` and `index_add` are each other's gradients.  Single elements are in `ops.indexing.gather`, indexing
-with brackets is in `ops.indexing.items`.
+`index_select` and `index_add` are each other's gradients.  Single elements are in `ops.indexing.gather`,
+indexing with brackets is in `ops.indexing.items`.
 """
 
 from __future__ import annotations

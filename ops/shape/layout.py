@@ -1,7 +1,7 @@
 """Copies, and views of the same memory in another shape or with the dimensions in another order.
 
-`ops.shape.views` goes on with the views that follow from these, `ops.indexing.gather` with parts of an array, and
-`ops.shape.arrange` with copies in another arrangement.
+`ops.shape.views` goes on with the views that follow from these, `ops.indexing.gather` with parts of an array,
+and `ops.shape.arrange` with copies in another arrangement.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What pytest collects: the parity tests and PyTorch's side of the benchmark only where PyTorch is installed."""
+"""What pytest collects: parity tests and PyTorch's side of the benchmark only where PyTorch is installed."""
 
 import importlib.util
 

@@ -206,7 +206,7 @@ SYSTEMS = {
     "nist36-cnn": System(
         "characters with a LeNet-style CNN (Adam)",
         CNN, _classification_loss, _classifier_figures, _classifier_pictures, "accuracy",
-        lambda p, lr: optim.Adam(p, lr), epochs=20, batch_size=100, lr=1e-3),
+        lambda p, lr: optim.Adam(p, lr), epochs=30, batch_size=100, lr=1e-3),
     "nist36-autoencoder": System(
         "characters through a code of 32 numbers and back (SGD with momentum)",
         Autoencoder, _reconstruction_loss, _autoencoder_figures, _autoencoder_pictures, "psnr",

@@ -73,9 +73,9 @@ from tinygrad_hw.tensor import Size, Tensor
 from tinygrad_hw.threads import get_num_threads, set_num_threads
 
 from tinygrad_hw import nn, optim, utils  # they use the names above
-from ops.allocation import keep_freed_memory
+from ops import allocation as _allocation
 
-keep_freed_memory()
+_allocation.keep_freed_memory()
 __version__ = "0.1.0"
 pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan
 

@@ -133,6 +133,7 @@ def _onto(part, shape: tuple[int, ...]):
 
 
 def scatter_cases(rng, repeated: bool):
+    """Samples of a scatter; with ``repeated`` several elements go to one place."""
     wide = rng.integers(0, 4, (3, 5)) if repeated else np.argsort(rng.random((3, 4)), axis=1)
     yield case(spaced(rng, (3, 4)), 1, wide, spaced(rng, wide.shape))
     yield case(spaced(rng, (3, 4)), 0, np.array([[2, 0]], np.int32), spaced(rng, (2, 3)))
@@ -147,6 +148,7 @@ def _large_cases(rng):
 
 
 def placed(input, dim, index, src, combine):
+    """``src`` combined one by one into a copy of ``input``: a slow reference."""
     out = input.copy()
     for place in np.ndindex(index.shape):
         target = list(place)

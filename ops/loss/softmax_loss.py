@@ -65,10 +65,12 @@ def _row_backward_cases(rng):
 
 
 def log_softmax_reference(logits):
+    """Log-softmax of rows by its formula."""
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 
 
 def nll_reference(scores, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Negative log-likelihood row by row, and its reduction."""
     losses, total = np.zeros(len(scores)), 0.0
     for row, label in enumerate(target):
         if label != ignore_index:

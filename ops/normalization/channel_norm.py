@@ -90,6 +90,7 @@ def _norm_cases(rng):
 
 
 def norm_reference(input, weight, bias, groups, eps):
+    """Normalization by its formula, with the statistics."""
     x = input.reshape(input.shape[0], input.shape[1], -1) if input.size else input
     if groups is None:
         mean, variance = x.mean((0, 2)), x.var((0, 2))

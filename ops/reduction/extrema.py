@@ -118,10 +118,12 @@ def _cases(rng):
 
 
 def all_cases(rng):
+    """Samples of a reduction of all elements."""
     return (case(spaced(rng, shape)) for shape in ((), (5,), (2, 3, 4)))
 
 
 def dim_cases(rng):
+    """Samples of a reduction along one dimension."""
     yield case(spaced(rng, (2, 3, 4)), 1)
     yield case(spaced(rng, (2, 3, 4)), -1, True)
     yield case(spaced(rng, ()), 0)
@@ -145,6 +147,7 @@ def _dim_reference(position):
 
 
 def chosen_record(position):
+    """The record of a reduction that returns values and the indices where they stand."""
     return dict(grad=dict(input=lambda g, input_shape, dim,
                           indices: send_to(g, input_shape, dim, indices)),
                 outputs=("values", "indices"), samples=dim_cases, reference=_dim_reference(position),

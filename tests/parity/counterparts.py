@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import compare_calls
+from harness import check_calls
 
 import tinygrad_hw as thw
 import tinygrad_hw.nn.functional as F
@@ -36,8 +36,8 @@ def public(name):
 
 
 def run(name, args, kwargs=None, **options):
-    """One op on both sides; ``options`` are those of `harness.compare_calls`."""
-    compare_calls(public(name), counterpart(name), args, kwargs or {}, name, **options)
+    """One op on both sides; ``options`` are those of `harness.check_calls`."""
+    check_calls(public(name), counterpart(name), args, kwargs or {}, name, **options)
 
 
 def is_public(name):

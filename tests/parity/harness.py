@@ -140,7 +140,7 @@ def attempt(function, *args, **kwargs):
             return Outcome(error=error)
 
 
-def compare_errors(ours, theirs, call):
+def check_errors(ours, theirs, call):
     """Both raised, with the same type (a subclass will do), or neither."""
     if theirs.error is None:
         assert ours.error is None, f"{call}: PyTorch computes {theirs}, we raise {ours}"
@@ -166,7 +166,7 @@ def tolerance(dtype):
     return (1e-5, 2e-6) if dtype == np.float32 else (1e-10, 1e-11)
 
 
-def compare_arrays(ours, theirs, call, exact=False, signed_zero=False, precision=None):
+def check_arrays(ours, theirs, call, exact=False, signed_zero=False, precision=None):
     """Same shape, dtype and values of two Tensors; ``precision`` is that of a coarser dtype."""
     assert isinstance(ours, thw.Tensor), f"{call}: got {type(ours).__name__}, PyTorch gives a Tensor"
     mine, other = ours.detach().numpy(), theirs.detach().numpy(force=True)
@@ -184,7 +184,7 @@ def compare_arrays(ours, theirs, call, exact=False, signed_zero=False, precision
         )
 
 
-def compare_values(ours, theirs, call, values=True, first_only=False, **options):
+def check_values(ours, theirs, call, values=True, first_only=False, **options):
     """Same structure, and the same Tensors in it.
 
     With ``values=False`` only shapes and dtypes are compared, with ``first_only`` those alone of
@@ -192,7 +192,7 @@ def compare_values(ours, theirs, call, values=True, first_only=False, **options)
     """
     if isinstance(theirs, torch.Tensor):
         if values:
-            compare_arrays(ours, theirs, call, **options)
+            check_arrays(ours, theirs, call, **options)
         else:
             assert (tuple(ours.shape), str(ours.dtype)[12:]) == (
                 tuple(theirs.shape),
@@ -205,7 +205,7 @@ def compare_values(ours, theirs, call, values=True, first_only=False, **options)
         )
         assert len(ours) == len(theirs), f"{call}: {len(ours)} outputs, PyTorch gives {len(theirs)}"
         for i, (mine, other) in enumerate(zip(ours, theirs)):
-            compare_values(mine, other, f"{call}[{i}]", values and not (i and first_only), **options)
+            check_values(mine, other, f"{call}[{i}]", values and not (i and first_only), **options)
         for field in getattr(ours, "_fields", ()):
             assert hasattr(theirs, field), f"{call}: PyTorch's result has no field {field}"
     else:
@@ -217,7 +217,7 @@ def compare_values(ours, theirs, call, values=True, first_only=False, **options)
         )
 
 
-def compare_calls(ours, theirs, args, kwargs, name=None, **options):
+def check_calls(ours, theirs, args, kwargs, name=None, **options):
     """Run both functions on the arguments and compare results or errors; returns PyTorch's outcome.
 
     Where PyTorch refuses because it has no kernel for the dtype, nothing is compared.
@@ -229,9 +229,9 @@ def compare_calls(ours, theirs, args, kwargs, name=None, **options):
     found = attempt(ours, *our_args, **our_kwargs)
     if no_kernel(expected):
         return expected
-    compare_errors(found, expected, call)
+    check_errors(found, expected, call)
     if expected.error is None:
-        compare_values(found.value, expected.value, call, **options)
+        check_values(found.value, expected.value, call, **options)
     return expected
 
 
@@ -267,20 +267,20 @@ def flat_outputs(value, kind):
     return [v for v in several if isinstance(v, kind) and v.requires_grad]
 
 
-def compare_gradients(ours, theirs, args, kwargs, name=None, precision=None):
+def check_gradients(ours, theirs, args, kwargs, name=None, precision=None):
     """Gradients with respect to every float array among the arguments, with the same random cotangents.
 
     Where PyTorch refuses that (for targets, mostly), with respect to the first float array alone.
     Returns the number of arguments whose gradients were compared, 0 if PyTorch refuses again.
     """
     call = describe(name or getattr(theirs, "__name__", "call"), args, kwargs)
-    return _compare_gradients(ours, theirs, args, kwargs, call, precision, None) or _compare_gradients(
+    return _check_gradients(ours, theirs, args, kwargs, call, precision, None) or _check_gradients(
         ours, theirs, args, kwargs, call, precision, 1
     )
 
 
-def _compare_gradients(ours, theirs, args, kwargs, call, precision, count):
-    """`compare_gradients` with respect to the first ``count`` float arrays; None for all."""
+def _check_gradients(ours, theirs, args, kwargs, call, precision, count):
+    """`check_gradients` with respect to the first ``count`` float arrays; None for all."""
     their_args, their_kwargs = arguments(to_torch, args, kwargs)
     our_args, our_kwargs = arguments(to_ours, args, kwargs)
     their_leaves = [
@@ -324,14 +324,14 @@ def _compare_gradients(ours, theirs, args, kwargs, call, precision, count):
     for i, (mine, other, (leaf, _)) in enumerate(zip(our_grads, their_grads.value, pairs)):
         mine = thw.zeros_like(leaf) if mine is None else mine
         other = torch.zeros(tuple(leaf.shape), dtype=to_torch(leaf.dtype)) if other is None else other
-        compare_arrays(mine, other, f"gradient {i} of {call}", precision=precision)
+        check_arrays(mine, other, f"gradient {i} of {call}", precision=precision)
     return len(pairs)
 
 
 # ------------------------------------------------------------------ functions that make Tensors
 
 
-def compare_creation(name, *args, values=True, **kwargs):
+def check_creation(name, *args, values=True, **kwargs):
     """The same call of ``torch.name`` and ``thw.name``; a dtype is given by its name."""
 
     def call(library, *args, **kwargs):
@@ -342,9 +342,9 @@ def compare_creation(name, *args, values=True, **kwargs):
     theirs = attempt(call, torch, *map(to_torch, args), **{k: to_torch(v) for k, v in kwargs.items()})
     ours = attempt(call, thw, *map(to_ours, args), **{k: to_ours(v) for k, v in kwargs.items()})
     text = f"{name}({args}, {kwargs})"
-    compare_errors(ours, theirs, text)
+    check_errors(ours, theirs, text)
     if theirs.error is None:
-        compare_values(ours.value, theirs.value, text, values)
+        check_values(ours.value, theirs.value, text, values)
         if isinstance(theirs.value, torch.Tensor):
             assert ours.value.requires_grad == theirs.value.requires_grad
     return ours.value

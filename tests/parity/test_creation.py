@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from harness import attempt, compare_creation, compare_errors, compare_values
+from harness import attempt, check_creation, check_errors, check_values
 
 import tinygrad_hw as thw
 
@@ -42,10 +42,10 @@ def test_sizes(name, dtype):
             and dtype not in (None, "float32", "float64")
         ):
             continue  # nothing to draw, so PyTorch does not look at the dtype
-        compare_creation(name, *args, values=exact, **options)
+        check_creation(name, *args, values=exact, **options)
     if dtype in (None, "float64"):
-        compare_creation(name, 2, values=exact, requires_grad=True, **options)
-    compare_creation(name, size=(2, 3), values=exact, **options)
+        check_creation(name, 2, values=exact, requires_grad=True, **options)
+    check_creation(name, size=(2, 3), values=exact, **options)
 
 
 @pytest.mark.parametrize("dtype", DTYPE_NAMES)
@@ -60,7 +60,7 @@ def test_like(name, dtype):
     for x in (np.ones((2, 3)), np.ones(2, np.float32), np.arange(3), np.array(True)):
         if name == "randint_like" and (dtype or x.dtype) == "bool":
             continue  # PyTorch checks the bounds against the dtype
-        compare_creation(
+        check_creation(
             name, x, *more, values=name in ("zeros_like", "ones_like", "full_like"), **options
         )
 
@@ -74,10 +74,10 @@ def test_full(dtype):
     ):
         if dtype in ("uint8", "int8", "bool") and value in (300, -1, 2.5):
             continue
-        compare_creation("full", size, value, **options)
-    compare_creation("full", 3, 1.0)
-    compare_creation("full", (2,), "a")
-    compare_creation("full", (2,), np.ones(2))
+        check_creation("full", size, value, **options)
+    check_creation("full", 3, 1.0)
+    check_creation("full", (2,), "a")
+    check_creation("full", (2,), np.ones(2))
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_arange(args, dtype):
     """Integers and floats, steps of both signs, empty ranges and wrong ones."""
     if dtype == "uint8" and args in ((2**40, 2**40 + 3), (-1.5, 1.5, 0.5)):
         return
-    compare_creation("arange", *args, **({} if dtype is None else {"dtype": dtype}))
+    check_creation("arange", *args, **({} if dtype is None else {"dtype": dtype}))
 
 
 def test_arange_by_name():
     """``start``, ``end`` and ``step`` as keywords."""
-    compare_creation("arange", end=4)
-    compare_creation("arange", start=1, end=4, step=2)
+    check_creation("arange", end=4)
+    check_creation("arange", start=1, end=4, step=2)
 
 
 @pytest.mark.parametrize("dtype", [None, "float64", "float32", "int64", "int32"])
@@ -146,13 +146,13 @@ def test_evenly_spaced(name, args, dtype):
     """Both ends included; integers are cut off."""
     if name == "logspace" and (dtype in ("int64", "int32") or args == (0, 9, 4)):
         return
-    compare_creation(name, *args, **({} if dtype is None else {"dtype": dtype}))
+    check_creation(name, *args, **({} if dtype is None else {"dtype": dtype}))
 
 
 def test_logspace_base():
     """Another base than 10."""
-    compare_creation("logspace", 0, 3, 4, 2)
-    compare_creation("logspace", 0, 3, 4, base=2.0)
+    check_creation("logspace", 0, 3, 4, 2)
+    check_creation("logspace", 0, 3, 4, base=2.0)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_logspace_base():
 @pytest.mark.parametrize("dtype", [None, "int64", "bool", "float64"])
 def test_eye(args, dtype):
     """Square and not, empty, negative."""
-    compare_creation("eye", *args, **({} if dtype is None else {"dtype": dtype}))
+    check_creation("eye", *args, **({} if dtype is None else {"dtype": dtype}))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_eye(args, dtype):
 @pytest.mark.parametrize("name", ["tril_indices", "triu_indices"])
 def test_triangle_indices(name, args):
     """Rows and columns of the elements."""
-    compare_creation(name, *args)
+    check_creation(name, *args)
 
 
 DATA = [
@@ -208,9 +208,9 @@ def test_from_data(name, data, dtype):
         return getattr(library, name)(data, **options)
 
     theirs, ours = attempt(call, torch), attempt(call, thw)
-    compare_errors(ours, theirs, f"{name}({data!r}, {dtype})")
+    check_errors(ours, theirs, f"{name}({data!r}, {dtype})")
     if theirs.error is None:
-        compare_values(ours.value, theirs.value, f"{name}({data!r}, {dtype})")
+        check_values(ours.value, theirs.value, f"{name}({data!r}, {dtype})")
 
 
 @pytest.mark.parametrize(

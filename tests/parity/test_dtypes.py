@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from harness import attempt, compare_errors, compare_values, to_ours, to_torch
+from harness import attempt, check_errors, check_values, to_ours, to_torch
 
 import tinygrad_hw as thw
 
@@ -56,7 +56,7 @@ def test_casts_between_dtypes(pair):
         lambda x, lib: x.to(dtype=getattr(lib, target)),
         lambda x, lib: x.to("cpu", getattr(lib, target)),
     ):
-        compare_values(
+        check_values(
             method(to_ours(values), thw), method(to_torch(values), torch), f"{source} to {target}"
         )
 
@@ -82,7 +82,7 @@ def test_casts_between_dtypes(pair):
 def test_result_type(pair):
     """``result_type`` of arrays, 0-d arrays and numbers."""
     theirs, ours = attempt(torch.result_type, *to_torch(pair)), attempt(thw.result_type, *to_ours(pair))
-    compare_errors(ours, theirs, str(pair))
+    check_errors(ours, theirs, str(pair))
     assert theirs.error or repr(ours.value)[12:] == repr(theirs.value)[6:]
 
 

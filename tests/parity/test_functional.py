@@ -5,9 +5,9 @@ import pytest
 from counterparts import counterpart, public
 from harness import (
     attempt,
-    compare_calls,
-    compare_gradients,
-    compare_values,
+    check_calls,
+    check_gradients,
+    check_values,
     generator,
     to_ours,
     to_torch,
@@ -59,10 +59,10 @@ def test_inplace_option(name):
 
         return run
 
-    compare_calls(
+    check_calls(
         call(getattr(F, name)), call(getattr(torch.nn.functional, name)), (X, *MAKERS[name]), {}, name
     )
-    compare_gradients(
+    check_gradients(
         call(getattr(F, name)),
         call(getattr(torch.nn.functional, name)),
         (X, *MAKERS[name]),
@@ -78,7 +78,7 @@ def test_inplace_option(name):
 def test_functions_with_underscore(name):
     """``relu_(x)`` writes to x."""
     args = (0.1, 2.0) if name == "threshold_" else ()
-    compare_calls(getattr(F, name), getattr(torch.nn.functional, name), (X, *args), {}, name)
+    check_calls(getattr(F, name), getattr(torch.nn.functional, name), (X, *args), {}, name)
     ours = to_ours(X)
     assert getattr(F, name)(ours, *args) is ours
 
@@ -137,9 +137,9 @@ def test_wrapper(name, args, kwargs):
         for i, a in enumerate(args)
     ]
     ours, theirs = getattr(F, name), getattr(torch.nn.functional, name)
-    compare_calls(ours, theirs, arrays, kwargs, name)
+    check_calls(ours, theirs, arrays, kwargs, name)
     if name != "batch_norm":
-        compare_gradients(ours, theirs, arrays, kwargs, name)
+        check_gradients(ours, theirs, arrays, kwargs, name)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -157,7 +157,7 @@ def test_running_statistics(name, momentum, training):
         statistics = convert(mean), convert(var)
         result = function(convert(x), *statistics, convert(weight), convert(bias), training, momentum)
         results.append((result, *statistics))
-    compare_values(results[1], results[0], name)
+    check_values(results[1], results[0], name)
 
 
 def test_gumbel_softmax():
@@ -182,9 +182,9 @@ def test_dropout(name):
     x = np.ones((40, 50, 4, 3, 2)[: {"dropout1d": 3, "dropout2d": 4}.get(name, 5)])
     for p in (0.0, 0.3, 1.0):
         theirs, ours = counterpart(name)(to_torch(x), p, True), public(name)(to_ours(x), p, True)
-        compare_values(ours, theirs, name, values=False)
+        check_values(ours, theirs, name, values=False)
         values, expected = np.unique(ours.numpy()), np.unique(theirs.numpy())
         np.testing.assert_allclose(values, expected, rtol=1e-6)
         assert abs(np.mean(ours.numpy() == values[0]) - np.mean(theirs.numpy() == expected[0])) < 0.1
     for p in (-0.1, 1.1):
-        compare_calls(public(name), counterpart(name), (x, p), {}, name)
+        check_calls(public(name), counterpart(name), (x, p), {}, name)

@@ -29,9 +29,9 @@ from harness import (
     arrays_in,
     attempt,
     cast_floats,
-    compare_calls,
-    compare_errors,
-    compare_gradients,
+    check_calls,
+    check_errors,
+    check_gradients,
     describe,
     dtype_pairs,
     generator,
@@ -91,14 +91,14 @@ def test_exceptions_are_still_needed():
 def test_values(name):
     """Float64: same values, shape and dtype."""
     for args, kwargs in samples(name):
-        compare_calls(public(name), counterpart(name), args, kwargs, name)
+        check_calls(public(name), counterpart(name), args, kwargs, name)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_float32(name):
     """Float32: same dtype, and values to float32's precision."""
     for args, kwargs in samples(name):
-        compare_calls(public(name), counterpart(name), *cast_floats(args, kwargs, np.float32), name)
+        check_calls(public(name), counterpart(name), *cast_floats(args, kwargs, np.float32), name)
 
 
 def differentiable(name):
@@ -111,7 +111,7 @@ def differentiable(name):
 def test_gradient(name):
     """Float64: same gradients of every argument for the same random cotangents."""
     compared = sum(
-        compare_gradients(public(name), counterpart(name), args, kwargs, name, LENIENT.get(name))
+        check_gradients(public(name), counterpart(name), args, kwargs, name, LENIENT.get(name))
         for args, kwargs in samples(name)
     )
     assert compared or not differentiable(name), "no sample's gradient was compared"
@@ -125,7 +125,7 @@ def test_alias(name):
     """Second names: ``absolute`` is ``abs``, in PyTorch as well."""
     original = getattr(thw, name)
     for args, kwargs in samples(original.name):
-        compare_calls(original, getattr(torch, name), args, kwargs, name)
+        check_calls(original, getattr(torch, name), args, kwargs, name)
 
 
 # ------------------------------------------------------------------ other dtypes
@@ -140,7 +140,7 @@ def test_integers_and_bool(name):
         if any(a.size == 0 for a in arrays_in(args, kwargs)):
             continue  # PyTorch looks at the dtype only when there are elements
         for dtype in DTYPES[:5]:
-            compare_calls(
+            check_calls(
                 public(name),
                 counterpart(name),
                 *to_integers(args, kwargs, dtype),
@@ -164,7 +164,7 @@ def test_promotion(name):
     for pair in dtype_pairs():
         if len(required) > 2 or len(required) == 1:
             pytest.skip("takes another number of operands: test_promotion_of_three")
-        compare_calls(public(name), counterpart(name), pair, {}, name, precision=np.float32)
+        check_calls(public(name), counterpart(name), pair, {}, name, precision=np.float32)
 
 
 @pytest.mark.parametrize("name", ["where", "lerp", "addcmul", "addcdiv", "clamp"])
@@ -173,7 +173,7 @@ def test_promotion_of_three(name):
     for left, right in dtype_pairs():
         for third in (np.array([1.0, 2.0]), 1, 0.5):
             args = (np.array([True, False]), left, right) if name == "where" else (left, right, third)
-            compare_calls(public(name), counterpart(name), args, {}, name, precision=np.float32)
+            check_calls(public(name), counterpart(name), args, {}, name, precision=np.float32)
 
 
 # ------------------------------------------------------------------ errors and signatures
@@ -204,7 +204,7 @@ def test_bad_calls(name, bad):
     elif no_kernel(theirs):
         assert isinstance(ours.error, RuntimeError), ours
     else:
-        compare_errors(ours, theirs, describe(name, bad.args, bad.kwargs))
+        check_errors(ours, theirs, describe(name, bad.args, bad.kwargs))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -224,7 +224,7 @@ def test_wrong_types(name):
                 if isinstance(theirs.error, AttributeError):
                     assert isinstance(ours.error, (AttributeError, TypeError)), ours
                 else:
-                    compare_errors(ours, theirs, describe(name, changed, kwargs))
+                    check_errors(ours, theirs, describe(name, changed, kwargs))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import compare_calls, compare_gradients, generator
+from harness import check_calls, check_gradients, generator
 
 import tinygrad_hw as thw
 
@@ -87,8 +87,8 @@ def set_(x, index, value):
 @pytest.mark.parametrize("index", INDICES, ids=range(len(INDICES)))
 def test_read(index):
     """``x[index]``: values and gradients."""
-    compare_calls(get, get, (X, index), {}, f"x[{index!r}]")
-    compare_gradients(get, get, (X, index), {}, f"x[{index!r}]")
+    check_calls(get, get, (X, index), {}, f"x[{index!r}]")
+    check_gradients(get, get, (X, index), {}, f"x[{index!r}]")
 
 
 @pytest.mark.parametrize("index", INDICES, ids=range(len(INDICES)))
@@ -104,9 +104,9 @@ def test_write(index):
     if distinct:
         values += [generator(1).standard_normal(shape), generator(2).standard_normal(shape[-1:])]
     for value in values:
-        compare_calls(set_, set_, (X, index, value), {}, f"x[{index!r}] = ...")
+        check_calls(set_, set_, (X, index, value), {}, f"x[{index!r}] = ...")
         if distinct:
-            compare_gradients(set_, set_, (X, index, value), {}, f"x[{index!r}] = ...")
+            check_gradients(set_, set_, (X, index, value), {}, f"x[{index!r}] = ...")
 
 
 FIXED = [
@@ -163,18 +163,18 @@ WRONG = [
 @pytest.mark.parametrize("index", FIXED, ids=range(len(FIXED)))
 def test_read_and_write_fixed(index):
     """Chosen indices: booleans, empty tuples, whole masks."""
-    compare_calls(get, get, (X, index), {}, f"x[{index!r}]")
-    compare_gradients(get, get, (X, index), {}, f"x[{index!r}]")
+    check_calls(get, get, (X, index), {}, f"x[{index!r}]")
+    check_gradients(get, get, (X, index), {}, f"x[{index!r}]")
     for value in (2.0, np.array(3.0)):
-        compare_calls(set_, set_, (X, index, value), {}, f"x[{index!r}] = {value}")
-    compare_calls(get, get, (np.array(5.0), index), {}, f"0-d[{index!r}]")
+        check_calls(set_, set_, (X, index, value), {}, f"x[{index!r}] = {value}")
+    check_calls(get, get, (np.array(5.0), index), {}, f"0-d[{index!r}]")
 
 
 @pytest.mark.parametrize("index", WRONG, ids=range(len(WRONG)))
 def test_wrong_index(index):
     """The same type of error for reading and writing."""
-    compare_calls(get, get, (X, index), {}, f"x[{index!r}]")
-    compare_calls(set_, set_, (X, index, 1.0), {}, f"x[{index!r}] = 1.0")
+    check_calls(get, get, (X, index), {}, f"x[{index!r}]")
+    check_calls(set_, set_, (X, index, 1.0), {}, f"x[{index!r}] = 1.0")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_written_values(value, dtype):
     """Values of other dtypes are cast, shapes that do not fit and other types are refused."""
     x = np.zeros(SHAPE, dtype)
     for index in (0, ..., np.array([0, 1]), X > 0, (slice(None), 1)):
-        compare_calls(
+        check_calls(
             set_,
             set_,
             (x, index, value),

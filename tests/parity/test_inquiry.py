@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from harness import (
     attempt,
-    compare_calls,
-    compare_errors,
-    compare_gradients,
+    check_calls,
+    check_errors,
+    check_gradients,
     generator,
     to_ours,
     to_torch,
@@ -34,7 +34,7 @@ VALUES = [
 @pytest.mark.parametrize("name", ["is_tensor", "numel", "is_floating_point", "is_complex", "is_nonzero"])
 def test_questions(name, value):
     """What a Tensor is; what is no Tensor is refused."""
-    compare_calls(getattr(thw, name), getattr(torch, name), (value,), {}, name)
+    check_calls(getattr(thw, name), getattr(torch, name), (value,), {}, name)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_questions(name, value):
 def test_broadcast_shapes(shapes):
     """The common shape or an error."""
     theirs, ours = attempt(torch.broadcast_shapes, *shapes), attempt(thw.broadcast_shapes, *shapes)
-    compare_errors(ours, theirs, str(shapes))
+    check_errors(ours, theirs, str(shapes))
     assert theirs.error or tuple(ours.value) == tuple(theirs.value)
 
 
@@ -53,9 +53,9 @@ def test_chain_matmul():
     rng = generator()
     matrices = [rng.standard_normal(shape) for shape in ((2, 5), (5, 3), (3, 4))]
     for count in (1, 2, 3):
-        compare_calls(thw.chain_matmul, torch.chain_matmul, matrices[:count], {})
-        compare_gradients(thw.chain_matmul, torch.chain_matmul, matrices[:count], {})
-    compare_calls(thw.chain_matmul, torch.chain_matmul, (matrices[0], matrices[2]), {})
+        check_calls(thw.chain_matmul, torch.chain_matmul, matrices[:count], {})
+        check_gradients(thw.chain_matmul, torch.chain_matmul, matrices[:count], {})
+    check_calls(thw.chain_matmul, torch.chain_matmul, (matrices[0], matrices[2]), {})
 
 
 @pytest.mark.parametrize("name", ["float32", "float64", "int64", "bool"])
@@ -76,7 +76,7 @@ def test_default_dtype(name):
         finally:
             library.set_default_dtype(before)
         outcomes.append((outcome, [str(dtype).split(".")[1] for dtype in dtypes]))
-    compare_errors(outcomes[1][0], outcomes[0][0], name)
+    check_errors(outcomes[1][0], outcomes[0][0], name)
     assert outcomes[1][1] == outcomes[0][1]
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from counterparts import counterpart, public
-from harness import cast_floats, compare_calls, compare_gradients, generator
+from harness import cast_floats, check_calls, check_gradients, generator
 
 torch = pytest.importorskip("torch")
 
@@ -17,10 +17,10 @@ SHAPES = [(), (4,), (2, 3), (2, 3, 2), (0, 3)]
 def check(name, args, kwargs=None, gradients=True):
     """Values in both precisions and gradients."""
     kwargs = kwargs or {}
-    compare_calls(public(name), counterpart(name), args, kwargs, name)
-    compare_calls(public(name), counterpart(name), *cast_floats(args, kwargs, np.float32), name)
+    check_calls(public(name), counterpart(name), args, kwargs, name)
+    check_calls(public(name), counterpart(name), *cast_floats(args, kwargs, np.float32), name)
     if gradients:
-        compare_gradients(public(name), counterpart(name), args, kwargs, name)
+        check_gradients(public(name), counterpart(name), args, kwargs, name)
 
 
 OPTIONS = {
@@ -110,7 +110,7 @@ def test_binary_cross_entropy_extremes():
         for target in (np.ones(3), np.ones((2, 1)), np.ones(2, np.int64), np.ones(2, np.float32)):
             if name.endswith("logits") and target.dtype == np.float32:
                 continue  # PyTorch gives the target's dtype
-            compare_calls(public(name), counterpart(name), (np.full(2, 0.5), target), {}, name)
+            check_calls(public(name), counterpart(name), (np.full(2, 0.5), target), {}, name)
 
 
 CLASSES = [
@@ -170,7 +170,7 @@ def test_wrong_classes(name, input, target, options):
     """Class numbers out of range, unlike shapes and dtypes: the same errors."""
     if name == "nll_loss" and "label_smoothing" in options:
         return
-    compare_calls(public(name), counterpart(name), (np.ones(input), target), options, name)
+    check_calls(public(name), counterpart(name), (np.ones(input), target), options, name)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
@@ -256,9 +256,9 @@ def test_embedding(indices, options):
     if indices.dtype == float and options:
         return
     table = generator().standard_normal((4, 3))
-    compare_calls(public("embedding"), counterpart("embedding"), (indices, table), options, "embedding")
+    check_calls(public("embedding"), counterpart("embedding"), (indices, table), options, "embedding")
     if "max_norm" not in options:  # changes the table in place, which a leaf does not allow
-        compare_gradients(
+        check_gradients(
             public("embedding"), counterpart("embedding"), (indices, table), options, "embedding"
         )
 

@@ -14,8 +14,8 @@ from harness import (
     arrays_in,
     cast,
     cast_floats,
-    compare_calls,
-    compare_gradients,
+    check_calls,
+    check_gradients,
     describe,
     dtype_pairs,
     generator,
@@ -55,9 +55,9 @@ def test_method(name):
     assert hasattr(torch.Tensor, name), "PyTorch has no such method"
     for args, kwargs in calls(name):
         ours, theirs = both(name)
-        compare_calls(ours, theirs, args, kwargs, name)
-        compare_calls(ours, theirs, *cast_floats(args, kwargs, np.float32), name)
-        compare_gradients(ours, theirs, args, kwargs, name, LENIENT.get(name))
+        check_calls(ours, theirs, args, kwargs, name)
+        check_calls(ours, theirs, *cast_floats(args, kwargs, np.float32), name)
+        check_gradients(ours, theirs, args, kwargs, name, LENIENT.get(name))
 
 
 def writes(name):
@@ -84,11 +84,11 @@ def test_in_place(name):
     for args, kwargs in calls(name):
         if describe(name + "_", args, kwargs) == RESIZED:
             continue
-        compare_calls(call, call, args, kwargs, name + "_")
+        check_calls(call, call, args, kwargs, name + "_")
         if not name.startswith(
             "logical_"
         ):  # PyTorch lets the gradient pass as if nothing had been written
-            compare_gradients(call, call, args, kwargs, name + "_", LENIENT.get(name))
+            check_gradients(call, call, args, kwargs, name + "_", LENIENT.get(name))
 
 
 @pytest.mark.parametrize("name", IN_PLACE)
@@ -103,7 +103,7 @@ def test_in_place_of_integers(name):
         for dtype in DTYPES[:5]:
             if name in ("cumsum", "cumprod") and dtype.kind == "b":
                 continue  # PyTorch has a kernel for 0-d tensors only
-            compare_calls(
+            check_calls(
                 call,
                 call,
                 *to_integers(args, kwargs, dtype),
@@ -125,7 +125,7 @@ def test_in_place_promotion(name):
     """The dtype stays; a result that does not fit in it is refused."""
     call = writes(name + "_")
     for pair in dtype_pairs():
-        compare_calls(call, call, pair, {}, name + "_", precision=np.float32)
+        check_calls(call, call, pair, {}, name + "_", precision=np.float32)
 
 
 OPERATORS = [
@@ -155,9 +155,9 @@ def test_operator(name):
     """``x + y``, ``x + 1`` and ``1 + x`` for every pair of dtypes."""
     function = getattr(operator, name)
     for left, right in dtype_pairs():
-        compare_calls(function, function, (left, right), {}, name, precision=np.float32)
+        check_calls(function, function, (left, right), {}, name, precision=np.float32)
         if not isinstance(right, np.ndarray):
-            compare_calls(function, function, (right, left), {}, name, precision=np.float32)
+            check_calls(function, function, (right, left), {}, name, precision=np.float32)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_augmented_assignment(name):
         return result
 
     for pair in dtype_pairs():
-        compare_calls(call, call, pair, {}, name, precision=np.float32)
+        check_calls(call, call, pair, {}, name, precision=np.float32)
 
 
 @pytest.mark.parametrize("name", ["neg", "pos", "abs", "invert"])
@@ -197,7 +197,7 @@ def test_unary_operator(name):
     """``-x``, ``+x``, ``abs(x)`` and ``~x``."""
     function = getattr(operator, name)
     for dtype in DTYPES:
-        compare_calls(function, function, (cast(np.array([3.0, -2.0]), dtype),), {}, name)
+        check_calls(function, function, (cast(np.array([3.0, -2.0]), dtype),), {}, name)
 
 
 def test_matmul_operator():
@@ -205,10 +205,10 @@ def test_matmul_operator():
     rng = generator()
     for left, right in itertools.product([(3,), (2, 3), (4, 2, 3)], [(3,), (3, 2), (4, 3, 1)]):
         args = rng.standard_normal(left), rng.standard_normal(right)
-        compare_calls(operator.matmul, operator.matmul, args, {})
-        compare_gradients(operator.matmul, operator.matmul, args, {})
-    compare_calls(operator.matmul, operator.matmul, (np.ones(3), 2.0), {})
-    compare_calls(operator.matmul, operator.matmul, (2.0, np.ones(3)), {})
+        check_calls(operator.matmul, operator.matmul, args, {})
+        check_gradients(operator.matmul, operator.matmul, args, {})
+    check_calls(operator.matmul, operator.matmul, (np.ones(3), 2.0), {})
+    check_calls(operator.matmul, operator.matmul, (2.0, np.ones(3)), {})
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_reflected(name):
     """Reflected operators called by name."""
     x = np.array([[1.5, -2.0], [0.5, 3.0]])
     other = np.eye(2) if name == "__rmatmul__" else 2.0
-    compare_calls(*both(name), (x, other), {}, name)
-    compare_gradients(*both(name), (x, other), {}, name)
+    check_calls(*both(name), (x, other), {}, name)
+    check_gradients(*both(name), (x, other), {}, name)
 
 
 @pytest.mark.parametrize("left", [1, 2.0, True, None, "a", [1.0], (1, 2), {}])
@@ -239,5 +239,5 @@ def test_operators_with_other_types(name, left):
     """Strings, None and lists: the same answer or the same type of error, from both sides."""
     function = getattr(operator, name)
     x = np.array([1, 2]) if name == "and_" else np.array([1.0, 2.0])
-    compare_calls(function, function, (x, left), {}, name)
-    compare_calls(function, function, (left, x), {}, name)
+    check_calls(function, function, (x, left), {}, name)
+    check_calls(function, function, (left, x), {}, name)

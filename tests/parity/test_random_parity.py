@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from harness import compare_calls, compare_creation
+from harness import check_calls, check_creation
 
 import tinygrad_hw as thw
 
@@ -32,7 +32,7 @@ def test_randint(args, dtype):
     """Shapes, dtypes and bounds; crossed bounds and a missing size."""
     if dtype == "uint8" and args[0] == -3:
         return
-    value = compare_creation(
+    value = check_creation(
         "randint", *args, values=False, **({} if dtype is None else {"dtype": dtype})
     )
     if value is not None and value.numel():
@@ -43,8 +43,8 @@ def test_randint(args, dtype):
 def test_randperm():
     """A permutation; int64; negative lengths."""
     for n in (0, 1, 10, -1):
-        compare_creation("randperm", n, values=False)
-    compare_creation("randperm", 5, dtype="int32", values=False)
+        check_creation("randperm", n, values=False)
+    check_creation("randperm", 5, dtype="int32", values=False)
     assert sorted(thw.randperm(50).tolist()) == list(range(50))
 
 
@@ -61,7 +61,7 @@ def test_normal():
         (mean, -std),
         (np.zeros(2, np.float32), np.ones(2, np.float32)),
     ):
-        compare_creation("normal", *args, values=False)
+        check_creation("normal", *args, values=False)
 
 
 def test_bernoulli_and_multinomial():
@@ -74,9 +74,9 @@ def test_bernoulli_and_multinomial():
         np.array([1]),
         np.array(0.3, np.float32),
     ):
-        compare_creation("bernoulli", probabilities, values=False)
-    compare_creation("bernoulli", np.array([0.0, 1.0]))
-    compare_creation("bernoulli", np.ones(3), 0.0)
+        check_creation("bernoulli", probabilities, values=False)
+    check_creation("bernoulli", np.array([0.0, 1.0]))
+    check_creation("bernoulli", np.ones(3), 0.0)
     weights = np.array([[0.2, 0.3, 0.5], [0.0, 1.0, 1.0]])
     for args in (
         (weights, 2),
@@ -89,13 +89,13 @@ def test_bernoulli_and_multinomial():
         (np.ones((2, 2, 2)), 1),
         (weights.astype(np.float32), 1),
     ):
-        compare_creation("multinomial", *args, values=False)
+        check_creation("multinomial", *args, values=False)
 
 
 def test_poisson():
     """Rates of any shape; negative ones are refused."""
     for rates in (np.full((2, 3), 2.0), np.array(0.5, np.float32), np.array([-1.0])):
-        compare_creation("poisson", rates, values=False)
+        check_creation("poisson", rates, values=False)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_impossible_distributions(name, args):
     def call(x):
         return getattr(x, name)(*args)
 
-    compare_calls(call, call, (np.ones(3),), {}, name)
+    check_calls(call, call, (np.ones(3),), {}, name)
 
 
 def test_seeds_repeat():

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from unittest import mock
 
 import numba
 import numpy as np
@@ -252,6 +253,21 @@ def test_convolution_any_shape(case, dtype, layouts):
     check_convolution(np.random.default_rng(4), dtype, *case, layouts)
 
 
+@given(
+    case=convolutions(),
+    images=st.integers(1, 40),
+    dtype=st.sampled_from(DTYPES),
+    layouts=st.tuples(*[st.sampled_from(LAYOUTS)] * 3),
+)
+@settings(quick, max_examples=80)
+def test_convolution_tap_by_tap(case, images, dtype, layouts):
+    """Any shape as if its maps were small (see `conv_taps`), whatever is faster."""
+    always = dict(worth_taps=lambda *shape, **how: True, worth_weight_taps=lambda *shape: True)
+    (_, *image), *rest = case
+    with mock.patch.multiple("ops.kernels.conv", **always):
+        check_convolution(np.random.default_rng(7), dtype, (images, *image), *rest, layouts)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "case",
@@ -264,6 +280,8 @@ def test_convolution_any_shape(case, dtype, layouts):
         ((2, 2, 6, 6), (3, 2, 2, 2), (1, 1), (5, 5), (1, 1), 1),  # padding beyond the kernel's reach
         ((2, 3, 15, 17), (4, 3, 3, 3), (2, 1), (4, 2), (3, 2), 1),
         ((9, 64, 4, 4), (40, 64, 5, 5), (2, 2), (2, 2), (1, 1), 1),  # a plane for every tap
+        ((33, 32, 8, 8), (48, 32, 5, 5), (2, 2), (2, 2), (1, 1), 1),  # tap by tap
+        ((64, 48, 7, 6), (32, 24, 3, 2), (1, 1), (1, 0), (1, 1), 2),
         ((70, 8, 16, 16), (24, 8, 3, 3), (1, 1), (1, 1), (1, 1), 1),
         ((1, 8, 70, 70), (8, 8, 3, 3), (1, 1), (1, 1), (1, 1), 1),
         ((1, 1, 1, 1), (1, 1, 1, 1), (1, 1), (0, 0), (1, 1), 1),
@@ -301,7 +319,7 @@ def results():
     yield matmul(a, b)
     yield matmul(a[:9], np.asfortranarray(b))
     yield batched_matmul(a.reshape(10, 30, 400), np.broadcast_to(b, (10, 400, 210)))
-    for images, channels, size in [(20, 8, 20), (1, 30, 40), (50, 64, 4)]:
+    for images, channels, size in [(20, 8, 20), (1, 30, 40), (50, 64, 4), (60, 40, 9)]:
         x, weight = (
             normal(rng, (images, channels, size, size), np.float32),
             normal(rng, (40, channels, 3, 3), np.float32),

@@ -4,7 +4,8 @@ strides.
 Output and input gradient are the same computation with another plan (see `correlation`): rows of weights
 times shifted views of padded planes, in `outer_tile`.  The weight gradient is a table of dot products
 between planes of the input and of the output's gradient, in `dot_tile`; its sums are formed in a fixed
-number of parts, which are added in order.  No result depends on the number of threads.
+number of parts, which are added in order.  Many small images go tap by tap instead (see `conv_taps`),
+wherever that is faster.  No result depends on the number of threads.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import functools
 
 import numpy as np
 
+from .conv_taps import correlate_taps, correlate_weight_taps, worth_taps, worth_weight_taps
 from .correlation import input_plan, output_plan, output_size
 from .cpu import lanes
 from .launch import Task, address_of, get_num_threads, launch
@@ -207,10 +209,14 @@ def conv2d(x, weight, bias=None, stride=(1, 1), padding=(0, 0), dilation=(1, 1),
     if out.size == 0 or weight.size == 0:
         out[...] = 0 if bias is None else bias[:, None, None]
         return out
+    bias = None if bias is None else np.ascontiguousarray(bias)
+    geometry = (size, kernel, stride, padding, dilation, out_size)
+    if worth_taps(x, out, geometry, groups, gradient=False):
+        weight = np.ascontiguousarray(weight)
+        return correlate_taps(x, weight, bias, out, geometry, groups, gradient=False)
     plan = output_plan(
         size, kernel, stride, padding, dilation, weight.shape[1], len(x), BLOCK_PIXELS, x.itemsize
     )
-    bias = None if bias is None else np.ascontiguousarray(bias)
     return _run(plan, x, np.ascontiguousarray(weight), bias, out, groups)
 
 
@@ -231,6 +237,10 @@ def conv2d_input(grad, weight, input_shape, stride=(1, 1), padding=(0, 0), dilat
         return np.zeros(input_shape, grad.dtype)
     out_channels, kernel = len(weight) // groups, weight.shape[2:]
     out = np.empty(input_shape, grad.dtype)
+    geometry = (tuple(input_shape[2:]), kernel, stride, padding, dilation, grad.shape[2:])
+    if worth_taps(grad, out, geometry, groups, gradient=True):
+        weight = np.ascontiguousarray(weight)
+        return correlate_taps(grad, weight, None, out, geometry, groups, gradient=True)
     plan = input_plan(
         tuple(input_shape[2:]),
         kernel,
@@ -262,6 +272,9 @@ def conv2d_weight(grad, x, weight_shape, stride=(1, 1), padding=(0, 0), dilation
     """
     if grad.size == 0 or x.size == 0 or 0 in weight_shape:
         return np.zeros(weight_shape, grad.dtype)
+    geometry = (x.shape[2:], tuple(weight_shape[2:]), stride, padding, dilation, grad.shape[2:])
+    if worth_weight_taps(x, grad, geometry, groups):
+        return correlate_weight_taps(x, grad, weight_shape, geometry, groups)
     images, channels_out = grad.shape[:2]
     weights = int(np.prod(weight_shape))
     plan = output_plan(

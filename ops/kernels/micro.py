@@ -1,8 +1,9 @@
-"""The two micro-kernels: every matrix product and convolution ends in one of them.
+"""The three micro-kernels: every matrix product and convolution ends in one of them.
 
-Both keep a whole tile of sums in registers.  `outer_tile` adds rank-1 updates and finds the rows of its
+All keep a whole tile of sums in registers.  `outer_tile` adds rank-1 updates and finds the rows of its
 second matrix through a table of offsets, so that the matrix may be packed panels or shifted views of a
-padded image; `dot_tile` multiplies along contiguous memory and adds up at the end.
+padded image; `taps_tile` finds both matrices through a table; `dot_tile` multiplies along contiguous
+memory and adds up at the end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .simd import (
     tile_zeros,
 )
 
-__all__ = ["DOT_COLUMNS", "DOT_ROWS", "FEW_ROWS", "ROWS", "SUMS", "dot_tile", "outer_tile"]
+__all__ = ["DOT_COLUMNS", "DOT_ROWS", "FEW_ROWS", "ROWS", "SUMS", "dot_tile", "outer_tile", "taps_tile"]
 
 # A tile must fit the registers next to its operands: 16 sums of 32 registers, 12 of 16.
 ROWS = 8 if REGISTERS == 32 else 6
@@ -89,6 +90,53 @@ def outer_tile(
     else:
         _wide_tile(
             a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
+        )
+
+
+def _taps_tile(vectors):
+    """The micro-kernel for ``vectors`` vectors of columns."""
+
+    @jit
+    def taps_tile(
+        a, row_step, a_step, last, b, b_step, taps, count, times, start, start_step, out, out_step
+    ):
+        no_inline()
+        rows = offsets_by_step(0, last, row_step, ROWS)
+        start_rows = offsets_by_step(0, last, start_step, ROWS)
+        tile = tile_load(start, start_rows, vectors, None)
+        for _ in range(times):
+            for t in range(count):
+                first, second = pointer_shift(a, taps[2 * t]), pointer_shift(b, taps[2 * t + 1])
+                tile = tile_add_outer(tile, first, rows, second)
+                fence()
+            a = pointer_shift(a, a_step)
+            b = pointer_shift(b, b_step)
+        tile_store(out, offsets_by_step(0, last, out_step, ROWS), tile, None)
+
+    return taps_tile
+
+
+_narrow_taps = _taps_tile(1)
+_square_taps = _taps_tile(2)
+
+
+@jit
+def taps_tile(
+    a, row_step, a_step, last, b, b_step, taps, count, times, start, start_step, out, out_step, columns
+):
+    """``out[r, j] = start[r, j] + sum_it a[r * row_step + i * a_step + taps[t, 0]] * b[i * b_step +
+    taps[t, 1] + j]`` for i < times, t < count, r <= last < ROWS and j < columns.
+
+    ``taps`` points to pairs of offsets.  ``columns`` is at most two vectors; whole vectors, one or two,
+    are read and written.  ``start`` may be ``out``.
+    """
+    if columns <= lanes_of(a):
+        _narrow_taps(
+            a, row_step, a_step, last, b, b_step, taps, count, times, start, start_step, out, out_step
+        )
+    else:
+        _square_taps(
+            a, row_step, a_step, last, b, b_step, taps, count, times, start, start_step, out, out_step
         )
 
 

@@ -96,7 +96,8 @@ def as_function(name, case):
                 arguments[key] = type(bound[key])(tensor if j == i else item for j, item in items)
         first = [arguments.pop(p) for p in positional]
         rest = arguments.pop(variadic) if variadic else ()
-        return record(*first, *rest, **arguments)
+        result = record(*first, *rest, **arguments)
+        return result[0] if record.outputs else result  # the further outputs are constants for the graph
 
     return function, leaves
 

@@ -119,9 +119,6 @@ def norm_reference(input, weight, bias, groups, eps):
     reference=norm_reference,
     exempt={
         "zero_dim": "takes 2 dimensions or more",
-        "gradient": (
-            "mean and variance are constants for the graph; batch_norm and group_norm check the values"
-        ),
     },
     bad=[
         Bad(

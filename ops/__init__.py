@@ -14,6 +14,7 @@ from ops import broadcasting, core, promotion
 from ops.activation.piecewise import *
 from ops.activation.smooth import *
 from ops.broadcasting import broadcast_shapes, expand, sum_to
+from ops.convolution.block import *
 from ops.convolution.core import *
 from ops.convolution.functions import *
 from ops.core import TABLE

@@ -21,6 +21,7 @@ the others say what it needs, and only what some rule names is kept for the back
 
 from __future__ import annotations
 
+import abc
 import collections
 import dataclasses
 import inspect
@@ -29,8 +30,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-__all__ = ["TABLE", "Bad", "Case", "Composite", "Op", "Rule", "Traced", "array_of", "case", "composite",
-           "dtype_of", "op"]
+__all__ = ["TABLE", "Bad", "Case", "Chain", "Composite", "Joint", "Op", "Rule", "Traced", "array_of", "case",
+           "composite", "dtype_of", "op"]
 
 TABLE: dict[str, Op] = {}
 """Every op and composite by name, in the order of definition.  The test-suite is generated from it."""
@@ -41,9 +42,11 @@ class Traced:
 
     Attributes:
         array: the NumPy array that holds the values.
+        array_dtype: its dtype.
     """
 
     array: np.ndarray
+    array_dtype: np.dtype
 
     @staticmethod
     def record(op: Op, args: tuple, kwargs: dict):
@@ -70,7 +73,7 @@ def dtype_of(value) -> np.dtype:
     >>> dtype_of(np.ones(2))
     dtype('float64')
     """
-    return array_of(value).dtype
+    return value.array_dtype if isinstance(value, Traced) else value.dtype
 
 
 # ------------------------------------------------------------------ samples: what an op is tested with
@@ -114,6 +117,45 @@ class Rule:
     needs: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class Joint:
+    """One gradient rule for several arguments, where their gradients share most of the work.
+
+    ``function(g, wanted, ...)`` gets a boolean for each name and returns a gradient, or None, for each.
+    """
+
+    names: tuple[str, ...]
+    function: Callable
+
+    def alone(self, name: str) -> Callable:
+        """The rule of a single argument, for who asks for no other."""
+        place = self.names.index(name)
+        wanted = tuple(other == name for other in self.names)
+        return lambda g, *needs: self.function(g, wanted, *needs)[place]
+
+
+class Chain(abc.ABC):
+    """Ops in a row that one fused op computes in one pass, such as a convolution, relu and max-pooling.
+
+    Whoever records ops may put off an op that has a `Op.chain` and see whether the chain goes on.
+
+    Attributes:
+        shape: of the result so far.
+        complete: whether no further op can follow.
+    """
+
+    shape: tuple[int, ...]
+    complete: bool
+
+    @abc.abstractmethod
+    def then(self, op: Op, args: tuple) -> Chain | None:
+        """The chain with one more op, ``args`` being those after the first; None if it ends here."""
+
+    @abc.abstractmethod
+    def fused(self) -> tuple[Op, tuple]:
+        """The op that computes the chain, and its arguments behind those of the chain's first op."""
+
+
 _SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
 _NO_RULES: types.MappingProxyType = types.MappingProxyType({})
 
@@ -134,14 +176,18 @@ class Op:
         reference: an independent NumPy implementation that the values are tested against.
         bad: calls that must be refused.
         exempt: names of checks that do not apply, with the reason (see ``tests/test_table.py``).
+        joint: the rule for all differentiable arguments together, if there is one.
+        chain: ``chain(*arguments)`` gives the `Chain` that begins with this op, or None.
     """
 
     rules = _NO_RULES
+    joint: Rule | None = None
 
-    def __init__(self, forward: Callable, *, grad: dict | None = None, outputs: tuple[str, ...] = (),
+    def __init__(self, forward: Callable, *, grad: dict | Joint | None = None, outputs: tuple[str, ...] = (),
                  broadcasts: bool = False, view: bool = False, samples: Callable | None = None,
                  reference: Callable | None = None, bad: Iterable[Bad] = (),
-                 exempt: dict[str, str] | None = None, name: str | None = None):
+                 exempt: dict[str, str] | None = None, name: str | None = None,
+                 chain: Callable | None = None):
         self.name = self.__name__ = name or forward.__name__
         self.__qualname__, self.__module__ = self.name, forward.__module__
         self.__doc__, self.__wrapped__ = forward.__doc__, forward
@@ -154,12 +200,17 @@ class Op:
         self.result_type = collections.namedtuple(self.name, outputs) if outputs else None
         self.samples, self.reference = samples, reference
         self.bad, self.exempt = tuple(bad), exempt or {}
-        if grad:
+        self.chain = chain
+        if isinstance(grad, Joint):
+            self.joint = self._rule(grad.names[0], grad.function, given=2)
+            self.rules = {name: Rule(grad.alone(name), self.joint.needs) for name in grad.names}
+        elif grad:
             self.rules = {name: self._rule(name, function) for name, function in grad.items()}
         TABLE[self.name] = self
 
-    def _rule(self, name: str, function: Callable) -> Rule:
-        _, *needs = inspect.signature(function).parameters
+    def _rule(self, name: str, function: Callable, given: int = 1) -> Rule:
+        """The rule of an argument; its first ``given`` parameters are no needs."""
+        needs = list(inspect.signature(function).parameters)[given:]
         known = {*self.parameters, *self.outputs, "ans", *(f"{p}_shape" for p in self.parameters)}
         unknown = sorted({name, *needs} - known)
         if unknown:

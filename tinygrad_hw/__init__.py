@@ -40,7 +40,7 @@ from ops import (
     unique, unique_consecutive, unsqueeze, var, var_mean, vdot, vsplit, vstack, xlogy,
 )
 from ops.broadcasting import broadcast_shapes
-from tinygrad_hw import autograd, creation, dtypes, methods, random, testing
+from tinygrad_hw import autograd, creation, deferred, dtypes, methods, random, testing
 from tinygrad_hw.autograd.function import Function
 from tinygrad_hw.autograd.mode import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled,

@@ -8,6 +8,7 @@ from ops.promotion import as_dtype, default_dtype
 from tinygrad_hw import dtypes
 from tinygrad_hw.device import check_device
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import note_numpy
 
 __all__ = ["as_tensor", "asarray", "from_numpy", "tensor"]
 
@@ -63,7 +64,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__}); use tensor() for other data")
-    return Tensor._wrap(_to_array(array, None, copy=False))
+    tensor = Tensor._wrap(_to_array(array, None, copy=False))
+    note_numpy(tensor)
+    return tensor
 
 
 def _to_array(data, dtype, copy: bool) -> np.ndarray:

@@ -14,6 +14,7 @@ from tinygrad_hw.construct import tensor as make_tensor
 from tinygrad_hw.device import check_device
 from tinygrad_hw.printing import represent
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import note_numpy
 
 __all__ = ["from_dlpack"]
 
@@ -85,7 +86,9 @@ class _Conversions:
         if mode.recording and not force and self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use "
                                "tensor.detach().numpy() instead.")
-        return self.array
+        array = self.array
+        note_numpy(self)
+        return array
 
     def __array__(self, dtype=None, copy=None):
         array = self.numpy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinygrad_hw import dtypes
 from tinygrad_hw.device import cpu, device
 
@@ -49,6 +51,11 @@ class Layout:
     def ndim(self) -> int:
         """Number of dimensions."""
         return self.array.ndim
+
+    @property
+    def array_dtype(self) -> np.dtype:
+        """The NumPy dtype of the elements."""
+        return self.array.dtype
 
     @property
     def dtype(self) -> dtypes.dtype:

@@ -15,6 +15,7 @@ from ops.promotion import can_cast
 from ops.shape.layout import view_scatter
 from tinygrad_hw.autograd.graph import Accumulate, Edge, OpNode, Overwrite, link, user_line
 from tinygrad_hw.autograd.mode import mode
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["SharedMemory"]
 
@@ -95,6 +96,7 @@ class SharedMemory:
         Args:
             recorded: whether the new values need a gradient.
         """
+        compute_waiting()
         if mode.recording:
             view, edge = self._view, self._edge()
             base = view.base._history if view is not None else None

@@ -17,6 +17,7 @@ from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.hooks import Hooks
 from tinygrad_hw.layout import Layout, Size
 from tinygrad_hw.memory import SharedMemory
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["Size", "Tensor"]
 
@@ -42,6 +43,8 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     __array_priority__ = 1000
     _history: Edge | None = None  # (node, output index) that a gradient for this Tensor goes to
     _grad = _view = _accumulator = _post_accumulate_hooks = None
+    deferred = False  # whether the values may be uncomputed, or in another order than they seem
+    _begin_chain = None  # set by deferred.py
 
     def __init__(self, *data, dtype=None, device=None, requires_grad: bool = False):
         dtype = as_dtype(dtype) or default_dtype()
@@ -76,6 +79,10 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     @staticmethod
     def record(op: Op, args: tuple, kwargs: dict):
         """Compute an op on the arrays of its arguments and record it if a gradient may be asked for."""
+        if op.chain is not None:
+            result = Tensor._begin_chain(op, args, kwargs)
+            if result is not None:
+                return result
         arrays = [
             v.array if isinstance(v, Tensor) else v if type(v) in _PLAIN else _unwrap(v) for v in args
         ]
@@ -107,6 +114,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
                                "differentiation, but one of the arguments requires grad; call without "
                                "out=, or under no_grad()")
         array = array_of(result)
+        compute_waiting()
         if not can_cast(array.dtype, self.array.dtype):
             raise RuntimeError(f"result type {array.dtype} can't be cast to the desired output type "
                                f"{self.array.dtype}")

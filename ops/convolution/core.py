@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.core import case, op
+from ops.core import Joint, case, op
 from ops.lazy import LazyModule
 from ops.reduction.totals import sum
 from ops.samples import spaced
@@ -17,6 +17,7 @@ from ops.samples import spaced
 __all__ = ["convolution", "convolution_input", "convolution_weight", "pair"]
 
 _kernels = LazyModule("ops.kernels.conv")
+_blocks = LazyModule("ops.kernels.conv_block")
 
 
 def pair(value, name: str, count: int = 2) -> tuple[int, ...]:
@@ -45,7 +46,7 @@ def output_size(input: int, kernel: int, stride: int, padding: int, dilation: in
     return (input + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
 
 
-def _window_cases(rng):
+def window_cases(rng):
     """Input, weight, stride, padding, dilation, groups."""
     yield (2, 2, 5, 4), (3, 2, 3, 2), (1, 1), (0, 0), (1, 1), 1
     yield (1, 4, 6, 5), (2, 2, 3, 3), (2, 1), (1, 2), (1, 1), 2
@@ -54,7 +55,7 @@ def _window_cases(rng):
 
 
 def _convolution_cases(rng):
-    for x, w, *options in _window_cases(rng):
+    for x, w, *options in window_cases(rng):
         yield case(spaced(rng, x), spaced(rng, w), spaced(rng, (w[0],)), *options)
 
 
@@ -83,15 +84,29 @@ def _reference(input, weight, bias=None, stride=(1, 1), padding=(0, 0), dilation
 _LINEAR = {"zero_dim": "takes images", "bad": "checked by conv2d"}
 
 
+def convolution_gradients(g, wanted, input, weight, stride, padding, dilation, groups):
+    """Gradients of `convolution` by input, weight and bias; None for those that are not wanted.
+
+    Arrays go through one pass over the images, Tensors through ops that can be differentiated again.
+
+    >>> g, image, weight = np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
+    >>> convolution_gradients(g, (False, False, True), image, weight, (1, 1), (0, 0), (1, 1), 1)[2]
+    array([1.])
+    """
+    if isinstance(g, np.ndarray):
+        return _blocks.conv_block_backward(g, input, weight, None, None, stride, padding, dilation, groups,
+                                           False, wanted)
+    options = stride, padding, dilation, groups
+    return (
+        convolution_input(g, weight, tuple(input.shape), *options) if wanted[0] else None,
+        convolution_weight(g, input, tuple(weight.shape), *options) if wanted[1] else None,
+        sum(g, (0, 2, 3)) if wanted[2] else None,
+    )
+
+
 @op(
-    grad=dict(
-        input=lambda g, weight, input_shape, stride, padding, dilation, groups: convolution_input(
-            g, weight, input_shape, stride, padding, dilation, groups),
-        weight=lambda g, input, weight_shape, stride, padding, dilation, groups: convolution_weight(
-            g, input, weight_shape, stride, padding, dilation, groups),
-        bias=lambda g: sum(g, (0, 2, 3)),
-    ),
-    samples=_convolution_cases, reference=_reference, exempt=_LINEAR,
+    grad=Joint(("input", "weight", "bias"), convolution_gradients), samples=_convolution_cases,
+    reference=_reference, exempt=_LINEAR,
 )
 def convolution(input, weight, bias, stride, padding, dilation, groups):
     """`ops.conv2d` of arguments that were checked: pairs of numbers, a batch of images.
@@ -100,11 +115,11 @@ def convolution(input, weight, bias, stride, padding, dilation, groups):
     array([[4., 4.],
            [4., 4.]])
     """
-    return _kernels.conv2d(input, weight, bias, stride, padding, dilation, groups)
+    return _blocks.conv_block(input, weight, bias, stride, padding, dilation, groups, False, False)[0]
 
 
 def _input_cases(rng):
-    for x, w, stride, padding, dilation, groups in _window_cases(rng):
+    for x, w, stride, padding, dilation, groups in window_cases(rng):
         out = [output_size(*d) for d in zip(x[2:], w[2:], stride, padding, dilation)]
         yield case(spaced(rng, (x[0], w[0], *out)), spaced(rng, w), x, stride, padding, dilation, groups)
 
@@ -142,7 +157,7 @@ def convolution_input(grad, weight, input_shape, stride, padding, dilation, grou
 
 
 def _weight_cases(rng):
-    for x, w, stride, padding, dilation, groups in _window_cases(rng):
+    for x, w, stride, padding, dilation, groups in window_cases(rng):
         out = [output_size(*d) for d in zip(x[2:], w[2:], stride, padding, dilation)]
         yield case(spaced(rng, (x[0], w[0], *out)), spaced(rng, x), w, stride, padding, dilation, groups)
 

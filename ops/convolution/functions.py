@@ -10,7 +10,7 @@ import numpy as np
 
 import ops
 from ops.convolution.core import convolution, convolution_input, pair
-from ops.core import Bad, array_of, case, composite, dtype_of
+from ops.core import Bad, case, composite, dtype_of
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
@@ -20,7 +20,7 @@ __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: bool) -> None:
     """Refuse what does not fit, in PyTorch's words."""
     for argument, value in (("input", input), ("weight", weight)):
-        if not hasattr(array_of(value), "ndim"):
+        if not hasattr(value, "ndim"):
             raise TypeError(f"{name}(): argument '{argument}' must be Tensor, "
                             f"not {type(value).__name__}")
     if weight.ndim != dims + 2:

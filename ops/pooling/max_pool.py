@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ops.core import Bad, array_of, case, composite, op
+from ops.core import Bad, Traced, case, composite, dtype_of, op
 from ops.lazy import LazyModule
 from ops.reduction.totals import TYPE_NAMES
 from ops.samples import spaced
-from ops.shape.layout import squeeze, unsqueeze
+from ops.shape.layout import contiguous, squeeze, unsqueeze
 
 __all__ = ["Windows", "max_pool1d", "max_pool2d", "max_pooling", "planes_gather", "planes_scatter"]
 
@@ -41,15 +41,14 @@ def check_planes(name: str, input, dims: int, kinds: str = "f") -> None:
     ...
     RuntimeError: max_pool2d(): Expected 3D or 4D (batch mode) tensor for input, but got: [8, 8]
     """
-    array = array_of(input)
-    if not isinstance(array, np.ndarray):
+    if not isinstance(input, (np.ndarray, Traced)):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
                         f"{type(input).__name__}")
-    if array.ndim not in (dims + 1, dims + 2):
+    if input.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor for "
-                           f"input, but got: {list(array.shape)}")
-    if array.dtype.kind not in kinds:
-        raise NotImplementedError(f'"{name}" not implemented for \'{TYPE_NAMES[array.dtype.name]}\'; '
+                           f"input, but got: {list(input.shape)}")
+    if dtype_of(input).kind not in kinds:
+        raise NotImplementedError(f'"{name}" not implemented for \'{TYPE_NAMES[dtype_of(input).name]}\'; '
                                   "convert the input first: x.float()")
 
 
@@ -348,8 +347,9 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     """
     check_planes("max_pool2d", input, 2, "fiu")
     windows = windows_of("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode)
-    values, indices = max_pooling(input, windows)
-    return (values, indices) if return_indices else values
+    if return_indices:
+        return tuple(max_pooling(contiguous(input), windows))
+    return max_pooling(input, windows).values
 
 
 def _max_pool1d_cases(rng):

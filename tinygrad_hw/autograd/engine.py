@@ -16,6 +16,7 @@ import numpy as np
 import ops
 from tinygrad_hw.autograd.graph import Accumulate, Node
 from tinygrad_hw.autograd.mode import anomaly, mode
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["run"]
 
@@ -184,6 +185,7 @@ def _accumulate(node: Accumulate, gradient, owned: bool, create_graph: bool, mak
     elif create_graph:
         leaf._grad = ops.add(leaf._grad, gradient)
     else:
+        compute_waiting()
         leaf._grad.array += gradient
         leaf._grad._bump("the gradient was accumulated in backward()")
     if leaf._post_accumulate_hooks:

@@ -172,11 +172,12 @@ class _Plan:
     Attributes:
         rules: for each such argument its name, its rule, and the positions of the rule's needs among
             `saves`.
+        joint: a rule for all of them together and which arguments it is to differentiate, or None.
         saves: what is kept for the rules: where it comes from (an argument, an output, an argument's
             shape), the position there, and its name.
     """
 
-    __slots__ = ("rules", "saves")
+    __slots__ = ("joint", "rules", "saves")
 
     def __init__(self, op: Op, wanted: int):
         chosen = [(name, rule) for bit, (name, rule) in enumerate(op.rules.items()) if wanted >> bit & 1]
@@ -185,6 +186,9 @@ class _Plan:
             (name, rule.function, tuple(map(names.index, rule.needs))) for name, rule in chosen
         ]
         self.saves = [(*self._source(op, name), name) for name in names]
+        self.joint = op.joint and (
+            op.joint.function, tuple(bool(wanted >> bit & 1) for bit in range(len(op.rules)))
+        )
 
     @staticmethod
     def _source(op: Op, name: str) -> tuple[int, int]:
@@ -221,7 +225,8 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
             if edge is not None:
                 wanted |= bit
                 edges.append(edge)
-                fits.append((value.array.shape, value.array.dtype))
+                array = value.stored if value.deferred else value.array
+                fits.append((array.shape, array.dtype))
         elif type(value) is tuple or type(value) is list:
             several = [item._edge() if isinstance(item, Traced) else None for item in value]
             if any(several):
@@ -257,12 +262,15 @@ class OpNode(Node):
                 value = values[position]
                 if isinstance(value, Traced):
                     counter = value._version_counter
-                    origin, value = (counter, counter[0], value._history), value.array
+                    origin = (counter, counter[0], value._history)
+                    value = value.stored if value.deferred else value.array
                 elif type(value) is tuple or type(value) is list:
                     origin, value = _save_several(value)
             elif source == _OUTPUT:
-                counter = results[position]._version_counter
-                origin, value = (counter, counter[0], position), results[position].array
+                value = results[position]
+                counter = value._version_counter
+                origin = (counter, counter[0], position)
+                value = value.stored if value.deferred else value.array
             else:
                 value = _shape(values[position])
             saved.append(value)
@@ -283,9 +291,12 @@ class OpNode(Node):
         (g,) = gradients
         if create_graph:
             saved = [self._unpack(*one, type(g)) for one in zip(saved, self.origins)]
-        results = []
-        for (name, rule, needs), fit in zip(self._plan.rules, self._fits):
-            gradient = rule(g, *[saved[i] for i in needs])
+        results, joint, found = [], self._plan.joint, None
+        if joint is not None:
+            function, wanted = joint
+            found = [one for one, is_wanted in zip(function(g, wanted, *saved), wanted) if is_wanted]
+        for place, ((name, rule, needs), fit) in enumerate(zip(self._plan.rules, self._fits)):
+            gradient = rule(g, *[saved[i] for i in needs]) if found is None else found[place]
             if type(fit) is list:
                 several = gradient if gradient is not None else (None,) * len(fit)
                 results.extend(
@@ -349,5 +360,5 @@ def _save_several(values) -> tuple:
 def _shape(value):
     """The shape of a Tensor, an array or a number, or the shapes of several."""
     if isinstance(value, Traced):
-        return value.array.shape
+        return (value.stored if value.deferred else value.array).shape
     return tuple(map(_shape, value)) if type(value) in (tuple, list) else np.shape(value)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ops import random
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = [
     "calculate_gain",
@@ -81,6 +82,7 @@ def calculate_gain(nonlinearity: str, param=None) -> float:
 
 
 def _fill(tensor: Tensor, values) -> Tensor:
+    compute_waiting()
     np.copyto(tensor.array, values, casting="unsafe")
     tensor._bump()
     return tensor

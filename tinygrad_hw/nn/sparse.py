@@ -7,6 +7,7 @@ from tinygrad_hw.nn import init
 from tinygrad_hw.nn.module import Module
 from tinygrad_hw.nn.parameter import Parameter, empty
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["Embedding"]
 
@@ -97,6 +98,8 @@ class Embedding(Module):
         )
 
     def forward(self, input):
+        if self.max_norm is not None:
+            compute_waiting()
         result = ops.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
                                self.scale_grad_by_freq)
         if self.max_norm is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_hw.hooks import RemovableHandle
 from tinygrad_hw.nn.parameter import Parameter
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["State"]
 
@@ -202,6 +203,7 @@ class State:
             elif assign:
                 self._take_over(name, value, new)
             else:
+                compute_waiting()
                 np.copyto(value.array, new.array, casting="unsafe")
                 value._bump()
         if self._has_extra_state():

@@ -8,6 +8,7 @@ from tinygrad_hw.autograd.mode import enable_grad
 from tinygrad_hw.optim.line_search import strong_wolfe
 from tinygrad_hw.optim.optimizer import Optimizer
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["LBFGS"]
 
@@ -144,6 +145,7 @@ class LBFGS(Optimizer):
     def _move(self, start: list, length: float, direction: np.ndarray) -> None:
         """Set the parameters to ``start + length * direction``."""
         offset = 0
+        compute_waiting()
         for parameter, values in zip(self.param_groups[0]["params"], start):
             part = direction[offset:offset + values.size].reshape(values.shape)
             parameter.array[...] = values + length * part

@@ -19,6 +19,7 @@ from tinygrad_hw.optim.step_hooks import (
     register_optimizer_step_pre_hook,
 )
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook",
            "required"]
@@ -183,6 +184,7 @@ class Optimizer:
             entries.append((parameter.array, gradient.array, state))
         if not entries:
             return
+        compute_waiting()
         try:
             self.update_group(entries, group)
         finally:
@@ -204,6 +206,7 @@ class Optimizer:
                 if parameter._grad.grad_fn is not None:
                     parameter._grad = parameter._grad.detach()
                 gradient = parameter._grad.requires_grad_(False)
+                gradient._check_inplace()
                 gradient.array[...] = 0
                 gradient._bump("optimizer.zero_grad()")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = [
     "clip_grad_norm",
@@ -68,6 +69,7 @@ def clip_grads_with_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float
     """Scale the gradients in place by max_norm / total_norm if that is below 1."""
     factor = min(float(max_norm) / (float(total_norm.array) + 1e-6), 1.0)
     factor = math.nan if math.isnan(float(total_norm.array)) else factor
+    compute_waiting()
     for gradient in _gradients(parameters):
         gradient.array *= gradient.array.dtype.type(factor)
         gradient._bump()

@@ -1,0 +1,136 @@
+"""A convolution, relu and max-pooling in one pass, and the chain of ops that leads there.
+
+Written as in any homework, ``pool(relu(conv(x)))``, each op would write its whole result to memory for the
+next one to read.  The fused op keeps a strip of the convolution in the first-level cache and stores what
+is left of it, and its backward pass spreads the gradient back the same way.  Users never call it: the
+engine puts a convolution off until it knows what follows (`ops.core.Chain`).
+
+The result is channels-last in memory behind the usual shape (N, C, H, W): the next convolution reads it
+so.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ops.activation.piecewise import relu as relu_op
+from ops.convolution.core import convolution, convolution_gradients, output_size, window_cases
+from ops.core import Chain, Joint, array_of, case, op
+from ops.elementwise.comparison import le
+from ops.elementwise.masking import zero_where
+from ops.lazy import LazyModule
+from ops.pooling.max_pool import Windows, all_places, largest_of, max_pooling, planes_scatter
+from ops.samples import spaced
+
+__all__ = ["convolution_block"]
+
+_kernels = LazyModule("ops.kernels.conv_block")
+_NOWHERE = np.empty(0, np.uint8)
+
+
+# ------------------------------------------------------------------ samples and a slow reference
+
+
+def _cases(rng):
+    for x, w, *options in window_cases(rng):
+        for relu, pool in ((True, True), (True, False), (False, True)):
+            yield case(spaced(rng, x), spaced(rng, w), spaced(rng, (w[0],)), *options, relu, pool)
+    yield case(spaced(rng, (2, 3, 6, 7)), spaced(rng, (4, 3, 3, 3)), None, (1, 1), (1, 1), (1, 1), 1,
+               True, True)
+
+
+def _reference(input, weight, bias, stride, padding, dilation, groups, relu, pool):
+    result = convolution.reference(input, weight, bias, stride, padding, dilation, groups)
+    result = np.where(result <= 0, 0, result) if relu else result
+    if not pool:
+        return result, _NOWHERE
+    rows, columns = (places[:size // 2] for places, size in
+                     zip(all_places(result.shape[2:], 2), result.shape[2:]))
+    values, places = largest_of(result, rows, columns)
+    row, column = np.divmod(places, result.shape[3])
+    return values, (row % 2 * 2 + column % 2).astype(np.uint8)
+
+
+# ------------------------------------------------------------------ the op
+
+
+def _unpooled(g, places, size):
+    """The gradient before the pooling: each element at the place of its window's winner."""
+    places = array_of(places).astype(np.int64)
+    rows, columns = np.ogrid[:places.shape[2], :places.shape[3]]
+    return planes_scatter(g, (2 * rows + places // 2) * size[1] + 2 * columns + places % 2, size)
+
+
+def _gradients(g, wanted, input, weight, values, places, stride, padding, dilation, groups, relu, pool):
+    if isinstance(g, np.ndarray):
+        return _kernels.conv_block_backward(g, input, weight, values, places if pool else None, stride,
+                                            padding, dilation, groups, relu, wanted)
+    if relu:
+        g = zero_where(g, le(values, 0))
+    if pool:
+        size = tuple(map(output_size, input.shape[2:], weight.shape[2:], stride, padding, dilation))
+        g = _unpooled(g, places, size)
+    return convolution_gradients(g, wanted, input, weight, stride, padding, dilation, groups)
+
+
+@op(
+    grad=Joint(("input", "weight", "bias"), _gradients), outputs=("values", "places"),
+    samples=_cases, reference=_reference,
+    exempt={"zero_dim": "takes images", "bad": "checked by conv2d and max_pool2d"},
+)
+def convolution_block(input, weight, bias, stride, padding, dilation, groups, relu, pool):
+    """`convolution`, then relu, then the maximum over windows of 2 x 2, the last two if asked for.
+
+    Returns the values and, if pooled, the place of each maximum in its window: 2 * row + column.
+
+    >>> image, weight = np.arange(4.0).reshape(1, 1, 2, 2), np.ones((1, 1, 1, 1))
+    >>> convolution_block(image, weight, None, (1, 1), (0, 0), (1, 1), 1, True, True)
+    convolution_block(values=array([[[[3.]]]]), places=array([[[[3]]]], dtype=uint8))
+    """
+    values, places = _kernels.conv_block(input, weight, bias, stride, padding, dilation, groups, relu,
+                                         pool)
+    return values, _NOWHERE if places is None else places
+
+
+# ------------------------------------------------------------------ the chain
+
+
+class Block(NamedTuple):
+    """A convolution (`convolution`) and which of relu and pooling follow it."""
+
+    shape: tuple[int, ...]
+    relu: bool = False
+    pool: bool = False
+
+    def then(self, op, args: tuple) -> Block | None:
+        """See `ops.core.Chain.then`; relu after the pooling is relu before it."""
+        if op is relu_op and not self.relu:
+            return self._replace(relu=True)
+        if op is max_pooling and not self.pool:
+            half = (self.shape[2] // 2, self.shape[3] // 2)
+            if min(half) > 0 and args[0] == Windows((2, 2), (2, 2), (0, 0), (1, 1), half):
+                return self._replace(shape=(*self.shape[:2], *half), pool=True)
+        return None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing can follow."""
+        return self.relu and self.pool
+
+    def fused(self) -> tuple:
+        """See `ops.core.Chain.fused`."""
+        return (convolution_block, (self.relu, self.pool)) if self.relu or self.pool else (convolution, ())
+
+
+def start_block(input, weight, bias, stride, padding, dilation, groups) -> Block | None:
+    """The chain that begins with a convolution of these arrays; None where no fused kernel fits."""
+    if groups != 1 or input.dtype.kind != "f" or 0 in input.shape:
+        return None
+    size = map(output_size, input.shape[2:], weight.shape[2:], stride, padding, dilation)
+    return Block((input.shape[0], weight.shape[0], *size))
+
+
+Chain.register(Block)
+convolution.chain = start_block

@@ -1,0 +1,123 @@
+"""Channels-last memory: images (N, C, H, W) whose channels lie side by side, and copies from and to it.
+
+The *pitch*, the distance between two pixels, is the number of channels rounded up to whole vectors, and
+the first pixel begins on a cache line.  Kernels read and write whole vectors there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .cpu import VECTOR_BYTES, lanes
+from .jit import jit
+from .launch import Task, address_of, launch
+from .masked import transpose_part
+from .simd import lanes_of, pointer_shift, transpose_block
+
+__all__ = ["channel_pitch", "empty_channels_last", "to_channels_first", "to_channels_last", "transpose"]
+
+_TASK = 2**14  # elements a task copies: 64 KiB of float32
+
+
+def channel_pitch(channels: int, itemsize: int) -> int:
+    """Number of elements from one pixel to the next: ``channels`` in whole vectors.
+
+    >>> channel_pitch(3, 4) == lanes(4)
+    True
+    """
+    vector = lanes(itemsize)
+    return -(-channels // vector) * vector
+
+
+def empty_channels_last(shape, dtype) -> np.ndarray:
+    """New (N, C, H, W) array in channels-last memory, not initialised.
+
+    >>> empty_channels_last((2, 3, 4, 5), np.dtype(np.float32)).strides[1]
+    4
+    """
+    images, channels, rows, columns = shape
+    size = dtype.itemsize
+    pixel = channel_pitch(channels, size) * size
+    buffer = np.empty(images * rows * columns * pixel + VECTOR_BYTES, np.uint8)
+    shift = -address_of(buffer) % VECTOR_BYTES
+    strides = (rows * columns * pixel, size, columns * pixel, pixel)
+    return np.ndarray(shape, dtype, buffer, shift, strides)
+
+
+@jit
+def transpose(source, source_step, rows, columns, target, target_step):
+    """``target[j * target_step + i] = source[i * source_step + j]`` for i < rows and j < columns."""
+    lanes = lanes_of(source)
+    for i in range(0, rows, lanes):
+        for j in range(0, columns, lanes):
+            block = pointer_shift(source, i * source_step + j)
+            place = pointer_shift(target, j * target_step + i)
+            if i + lanes <= rows and j + lanes <= columns:
+                transpose_block(block, source_step, place, target_step)
+            else:
+                transpose_part(
+                    block, source_step, min(lanes, rows - i), min(lanes, columns - j), place, target_step
+                )
+
+
+@Task
+def _transpose_images(arrays, numbers, task, worker):
+    """Transpose some rows of one of the matrices."""
+    source, target = arrays[0], arrays[1]
+    image_step, step, rows, columns = numbers[0], numbers[1], numbers[2], numbers[3]
+    target_image_step, target_step, rows_each, parts = numbers[4], numbers[5], numbers[6], numbers[7]
+    image, first = task // parts, task % parts * rows_each
+    transpose(
+        pointer_shift(source, image * image_step + first * step), step, min(rows_each, rows - first),
+        columns, pointer_shift(target, image * target_image_step + first), target_step,
+    )  # fmt: skip
+
+
+def _copy(source, target, rows, columns, step, target_step):
+    """Transpose the matrices of all images from ``source`` to ``target``."""
+    size, images = source.itemsize, len(source)
+    rows_each = -(-_TASK // columns // 16) * 16
+    parts = -(-rows // rows_each)
+    numbers = (
+        source.strides[0] // size, step // size, rows, columns,
+        target.strides[0] // size, target_step // size, rows_each, parts,
+    )  # fmt: skip
+    launch(_transpose_images, (source, target), numbers, images * parts, 8.0 * source.size)
+    return target
+
+
+def _floating(array):
+    return array.dtype == np.float32 or array.dtype == np.float64
+
+
+def to_channels_first(array: np.ndarray) -> np.ndarray:
+    """C-contiguous copy of images (N, C, H, W) of any strides; fast from channels-last memory.
+
+    >>> x = np.arange(12.0).reshape(1, 2, 2, 3)
+    >>> to_channels_first(x.transpose(0, 3, 1, 2)).tolist() == x.transpose(0, 3, 1, 2).tolist()
+    True
+    """
+    images, channels, rows, columns = array.shape
+    out = np.empty(array.shape, array.dtype)
+    strides, size = array.strides, array.itemsize
+    dense = strides[1] == size and (rows == 1 or strides[2] == columns * strides[3])
+    if array.size and dense and channels > 1 and strides[3] > 0 and strides[0] >= 0 and _floating(array):
+        return _copy(array, out, rows * columns, channels, strides[3], rows * columns * size)
+    out[...] = array
+    return out
+
+
+def to_channels_last(array: np.ndarray) -> np.ndarray:
+    """Copy of images (N, C, H, W) of any strides in channels-last memory; fast from planes.
+
+    >>> to_channels_last(np.ones((2, 3, 4, 5))).strides[1]
+    8
+    """
+    images, channels, rows, columns = array.shape
+    out = empty_channels_last(array.shape, array.dtype)
+    strides, size = array.strides, array.itemsize
+    dense = strides[3] == size and (rows == 1 or strides[2] == columns * size)
+    if array.size and dense and strides[1] > 0 and strides[0] >= 0 and _floating(array):
+        return _copy(array, out, channels, rows * columns, strides[1], out.strides[3])
+    out[...] = array
+    return out

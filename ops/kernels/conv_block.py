@@ -1,0 +1,109 @@
+"""A convolution with what usually follows it, and its gradients, in channels-last memory.
+
+`conv_block` computes ``max_pool2d(relu(conv2d(x, weight, bias)), 2)`` in one sweep; relu and pooling are
+optional.  Shapes are PyTorch's (N, C, H, W); the memory of the results is channels-last.  Here is only
+the choice of a way: `conv_block_forward` and `conv_block_backward` for one group of channels, the ops
+one after another for several groups and for empty arrays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import conv
+from . import pool as pooling
+from .channels_last import empty_channels_last, to_channels_last
+from .conv_block_backward import convolve_backward
+from .conv_block_forward import convolve, out_size
+
+__all__ = ["conv_block", "conv_block_backward"]
+
+_WINDOW = (2, 2)
+
+
+def conv_block(x, weight, bias, stride, padding, dilation, groups, relu, pool):
+    """Cross-correlation, plus bias, relu and 2 x 2 max-pooling with stride 2.
+
+    Arguments:
+        x: (N, C, H, W) float32 or float64, of any strides.
+        weight: (O, C / groups, KH, KW) of the same dtype.
+        bias: (O,) or None.
+        stride, padding, dilation: pairs (rows, columns).
+        groups: the channels are cut into so many groups, each with its own kernels.
+        relu, pool: whether negative values become 0, and whether windows are pooled (after relu).
+
+    Returns ``(out, places)``.  ``out`` (N, O, OH, OW) lies in channels-last memory.  ``places``, None
+    without ``pool``, holds 2 * row + column of the largest pixel of every window as uint8: the first of
+    equal ones, the last NaN, as `torch.nn.functional.max_pool2d` chooses.
+
+    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
+    >>> pair = (1, 1)
+    >>> out, places = conv_block(x, np.ones((1, 1, 1, 1)), None, pair, (0, 0), pair, 1, True, True)
+    >>> out.item(), places.item()
+    (3.0, 3)
+    """
+    size = out_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    shift = 1 if pool else 0
+    empty = 0 in x.shape or 0 in weight.shape or not size[0] >> shift or not size[1] >> shift
+    if groups == 1 and not empty:
+        return convolve(x, weight, bias, stride, padding, dilation, relu, pool)
+    values = conv.conv2d(x, weight, bias, stride, padding, dilation, groups)
+    if relu:
+        np.maximum(values, 0, out=values)
+    if not pool:
+        return to_channels_last(values), None
+    images, channels, rows, columns = values.shape
+    shape = (images, channels, rows // 2, columns // 2)
+    planes = values.reshape(images * channels, rows, columns)
+    values, indices = pooling.max_pool2d(planes, _WINDOW, _WINDOW, (0, 0), (1, 1), shape[2:])
+    places = indices // max(1, columns) % 2 * 2 + indices % max(1, columns) % 2
+    out, numbers = to_channels_last(values.reshape(shape)), empty_channels_last(shape, np.dtype(np.uint8))
+    numbers[...] = places.reshape(shape)
+    return out, numbers
+
+
+def _before_pooling(grad, places, rows, columns):
+    """The gradient in front of a pooling: ``grad`` at the places that won, else 0."""
+    images, channels, half_rows, half_columns = grad.shape
+    wide = np.zeros((images, channels, rows, columns), grad.dtype)
+    for place in range(4):
+        row, column = divmod(place, 2)
+        part = wide[:, :, row : 2 * half_rows : 2, column : 2 * half_columns : 2]
+        part[...] = np.where(places == place, grad, 0)
+    return wide
+
+
+def conv_block_backward(
+    grad, x, weight, out, places, stride, padding, dilation, groups, relu, needs
+):
+    """Gradients of `conv_block` with respect to its input, weight and bias.
+
+    Arguments:
+        grad: the gradient with respect to ``out``, of its shape and of any strides.
+        x, weight, stride, padding, dilation, groups, relu: as for `conv_block`.
+        out, places: what `conv_block` returned; ``out`` may be None without ``relu``.
+        needs: three booleans; a gradient that is not needed is not computed, and None.
+
+    Returns ``(dx, dw, db)``: dx in channels-last memory, dw C-contiguous.
+
+    >>> x, pair = np.arange(4.0).reshape(1, 1, 2, 2), (1, 1)
+    >>> weight = np.full((1, 1, 1, 1), 2.0)
+    >>> out, places = conv_block(x, weight, None, pair, (0, 0), pair, 1, True, True)
+    >>> dx, dw, db = conv_block_backward(
+    ...     np.ones((1, 1, 1, 1)), x, weight, out, places, pair, (0, 0), pair, 1, True, (True,) * 3)
+    >>> dx.ravel().tolist(), dw.item(), db.item()
+    ([0.0, 0.0, 0.0, 2.0], 3.0, 1.0)
+    """
+    if groups == 1 and 0 not in grad.shape and 0 not in x.shape and 0 not in weight.shape:
+        return convolve_backward(
+            grad, x, weight, out, places, stride, padding, dilation, relu, needs
+        )
+    if relu:
+        grad = np.where(out > 0, grad, 0)
+    if places is not None:
+        size = out_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+        grad = _before_pooling(grad, places, *size)
+    geometry = (stride, padding, dilation, groups)
+    dx = to_channels_last(conv.conv2d_input(grad, weight, x.shape, *geometry)) if needs[0] else None
+    dw = conv.conv2d_weight(grad, x, weight.shape, *geometry) if needs[1] else None
+    return dx, dw, grad.sum(axis=(0, 2, 3)) if needs[2] else None

@@ -1,0 +1,188 @@
+"""Convolution + bias + relu + 2 x 2 max-pooling in one sweep, written to channels-last memory.
+
+Vectors run over output channels, whose weights are packed into panels of two vectors.  A pixel's inputs
+are read as single numbers through tables of offsets, from the images themselves or, with padding, from
+a copy with a border of zeros; so the input may have any strides.  Pooling happens in registers: the four
+pixels of a window are rows of the same tile, and the full map is never stored.
+
+Every output is one sum, formed in the order of the weights: no result depends on how work is cut.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from .channels_last import channel_pitch, empty_channels_last, transpose
+from .conv_strips import PIXELS, WINDOWS, output_strip, pooled_strip
+from .halo import HALO, copy_images, element_steps, halo_table, pad_images
+from .launch import Task, address_of, launch
+from .masked import aligned, bytes_at
+from .planes import fill_zeros
+from .simd import lanes_of, pointer_shift, table_at
+
+__all__ = ["convolve"]
+
+BLOCK = 256  # pixels that a block of small images should have, so that its tiles are full
+TASKS = 8  # few images are cut into so many tasks, as far as possible
+_HEADER = 10  # numbers of a plan before its tables
+
+
+class Plan(NamedTuple):
+    """``table`` is a header, the table of the halo, pixels, targets and taps: see `forward_plan`."""
+
+    table: np.ndarray
+    out_shape: tuple[int, ...]
+    tasks: int
+    scratch: int
+
+
+@Task
+def _pack(arrays, numbers, task, worker):
+    """Weights (O, K) of one panel to rows of K, and the bias behind all panels."""
+    weights, bias = arrays[0], arrays[1]
+    out_channels, depth, pitch, has_bias = numbers[0], numbers[1], numbers[2], numbers[3]
+    packed = aligned(arrays[2])
+    first = task * 2 * lanes_of(weights)
+    width = min(2 * lanes_of(weights), pitch - first)
+    rows = min(width, out_channels - first)
+    panel = pointer_shift(packed, first * depth)
+    if rows < width:
+        fill_zeros(panel, depth * width)
+    transpose(pointer_shift(weights, first * depth), depth, rows, depth, panel, width)
+    for j in range(first, first + width):
+        packed[pitch * depth + j] = bias[j] if has_bias and j < out_channels else 0
+
+
+@Task
+def _convolve(arrays, numbers, task, worker):
+    """One part of the tiles of one block of images."""
+    x, packed, out, scratch = arrays[0], aligned(arrays[1]), arrays[2], arrays[3]
+    plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
+    images, images_each, parts, pool = plan[0], plan[1], plan[2], plan[3]
+    units, depth, pitch, size = plan[4], plan[5], plan[6], plan[7]
+    halo = pointer_shift(plan, _HEADER)
+    pixels = pointer_shift(halo, HALO)
+    targets = pointer_shift(pixels, plan[8])
+    taps = pointer_shift(targets, plan[9])
+
+    first_image, part = task // parts * images_each, task % parts
+    block = min(images_each, images - first_image)
+    source = pointer_shift(x, first_image * halo[3])
+    if halo[12]:
+        source = pointer_shift(scratch, worker * size)
+        fill_zeros(source, size)
+        copy_images(x, halo, first_image, block, 0, halo[1], source)
+
+    lanes, bias = lanes_of(x), pointer_shift(packed, pitch * depth)
+    start = first_image * units * pitch
+    out, winners = pointer_shift(out, start), pointer_shift(winners, start)
+    last = block * units - 1
+    tiles = last // (WINDOWS if pool else PIXELS) + 1
+    total = -(-pitch // (2 * lanes)) * tiles
+    tile, end = part * total // parts, (part + 1) * total // parts
+    while tile < end:
+        channel, first = tile // tiles * 2 * lanes, tile % tiles
+        stop = min(tiles, first + end - tile)
+        width = min(2 * lanes, pitch - channel)
+        panel = pointer_shift(packed, channel * depth)
+        if pool:
+            pooled_strip(
+                source, pixels, first, stop, last, taps, depth, panel, pointer_shift(bias, channel),
+                pointer_shift(out, channel), targets, relu, pointer_shift(winners, channel), width,
+            )  # fmt: skip
+        else:
+            output_strip(
+                source, pixels, first, stop, last, taps, depth, panel, pointer_shift(bias, channel),
+                pointer_shift(out, channel), targets, relu, width,
+            )  # fmt: skip
+        tile += stop - first
+
+
+def out_size(size, kernel, stride, padding, dilation) -> tuple[int, int]:
+    """Rows and columns of a convolution's output.
+
+    >>> out_size((5, 5), (3, 3), (2, 1), (0, 1), (1, 1))
+    (2, 5)
+    """
+    axes = zip(size, kernel, stride, padding, dilation)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes)
+
+
+def tap_offsets(channels, kernel, dilation, steps) -> np.ndarray:
+    """Offset of every tap (channel, row, column) of a kernel from its pixel, in the order of weights.
+
+    >>> tap_offsets(2, (1, 2), (1, 3), (100, 1, 20, 2)).tolist()
+    [0, 6, 1, 7]
+    """
+    axes = zip((channels, *kernel), (1, *dilation), steps[1:])
+    c, h, w = (np.arange(count) * dilated * step for count, dilated, step in axes)
+    return (c[:, None, None] + h[:, None] + w).ravel()
+
+
+@functools.lru_cache(maxsize=256)
+def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, itemsize) -> Plan:
+    """How images of ``shape`` with these steps in elements are convolved.
+
+    The header of the plan's table: images, images of a block, parts a block is cut into, pool; units
+    (pixels or windows) of an image, depth of a sum, pitch of the output, elements of a block's copy,
+    length of the pixels' and of the targets' table.
+    """
+    images, out_channels, kernel = shape[0], weight_shape[0], weight_shape[2:]
+    rows, columns = out_size(shape[2:], kernel, stride, padding, dilation)
+    halo = halo_table(shape, steps, padding)
+    image, _, row, column = halo[7:11]
+    if pool:
+        rows, columns = rows // 2, columns // 2
+        lines = np.arange(rows)[:, None] * 2 + [0, 0, 1, 1]
+        places = np.arange(columns)[:, None] * 2 + [0, 1, 0, 1]
+    else:
+        lines, places = np.arange(rows)[:, None], np.arange(columns)[:, None]
+    units = rows * columns
+    images_each = max(1, min(images, BLOCK // max(1, units)))
+    blocks = -(-images // images_each)
+    pitch = channel_pitch(out_channels, itemsize)
+    parts = 1 if blocks >= TASKS else -(-TASKS // blocks)
+    pixels = (lines * stride[0] * row)[:, None] + places * stride[1] * column
+    pixels = np.add.outer(np.arange(images_each) * image, pixels).ravel()
+    targets = np.arange(images_each * units) * pitch
+    taps = tap_offsets(shape[1], kernel, dilation, halo[7:11])
+    header = [images, images_each, parts, pool, units, len(taps), pitch, images_each * halo[12],
+              len(pixels), len(targets)]  # fmt: skip
+    table = np.concatenate([header, halo, pixels, targets, taps]).astype(np.int64)
+    out_shape = (images, out_channels, rows, columns)
+    return Plan(table, out_shape, blocks * parts, images_each * halo[12])
+
+
+def convolve(x, weight, bias, stride, padding, dilation, relu, pool):
+    """`conv_block` with one group of channels, for arrays that are not empty.
+
+    >>> convolve(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), None, (1, 1), (0, 0), (1, 1), True, True)
+    (array([[[[1.]]]]), array([[[[0]]]], dtype=uint8))
+    """
+    if padding != (0, 0) and len(x) < TASKS:  # several tasks share an image: copy it once
+        x, padding = pad_images(x, padding), (0, 0)
+    plan = forward_plan(
+        x.shape, element_steps(x), weight.shape, stride, padding, dilation, pool, x.itemsize
+    )
+    out = empty_channels_last(plan.out_shape, x.dtype)
+    places = None
+    if pool:
+        size = x.itemsize
+        strides = tuple(stride // size for stride in out.strides)
+        places = np.ndarray(out.shape, np.uint8, np.empty(len(x) * strides[0], np.uint8), 0, strides)
+    weight = np.ascontiguousarray(weight)
+    out_channels, depth = len(weight), weight[0].size
+    pitch = channel_pitch(out_channels, x.itemsize)
+    panels = -(-pitch // (2 * channel_pitch(1, x.itemsize)))
+    packed = np.empty(pitch * (depth + 1) + channel_pitch(1, x.itemsize), x.dtype)
+    numbers = (out_channels, depth, pitch, 0 if bias is None else 1)
+    bias = weight if bias is None else np.ascontiguousarray(bias)
+    launch(_pack, (weight, bias, packed), numbers, panels, 8.0 * weight.size)
+    winners = 0 if places is None else address_of(places)
+    work = float(weight.size) * out.size / out_channels * (4 if pool else 1)
+    numbers = (address_of(plan.table), winners, int(relu))
+    launch(_convolve, (x, packed, out), numbers, plan.tasks, work, plan.scratch or 1)
+    return out, places

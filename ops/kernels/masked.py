@@ -1,0 +1,161 @@
+"""SIMD steps that treat lanes differently: relu, windows of a max-pooling, the border of a transposition.
+
+The third file that emits LLVM IR, after `simd` and `vector`.  Everything here is for use inside jitted
+functions and works on raw pointers.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import types
+
+from .cpu import VECTOR_BYTES
+from .simd import (
+    VectorType,
+    _int,
+    _intrinsic,
+    _load,
+    _nothing,
+    _same,
+    _shuffle,
+    _splat,
+    _store,
+    _tile,
+    _vector_at,
+    _vectors,
+)
+
+__all__ = ["aligned", "bytes_at", "offsets_of_windows", "spread_window", "tile_clamp", "tile_store_windows",
+           "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
+
+_INT8, _INT64 = ir.IntType(8), ir.IntType(64)
+
+
+@_intrinsic(lambda address: types.CPointer(types.uint8))
+def bytes_at(builder, kinds, address):
+    """Pointer to the bytes at ``address``."""
+    return builder.inttoptr(address, _INT8.as_pointer())
+
+
+@_intrinsic(_same)
+def aligned(builder, kinds, pointer):
+    """The first place at or after ``pointer`` where a vector crosses no cache line."""
+    place = builder.add(builder.ptrtoint(pointer, _INT64), _int(VECTOR_BYTES - 1))
+    return builder.inttoptr(builder.and_(place, _int(-VECTOR_BYTES)), pointer.type)
+
+
+@_intrinsic(_vector_at)
+def vector_zeros(builder, kinds, pointer):
+    """A vector of zeros of the pointer's element type."""
+    return ir.Constant(VectorType(kinds[0].dtype).llvm, None)
+
+
+@_intrinsic(_same)
+def vector_where_positive(builder, kinds, x, condition):
+    """``x`` in the lanes where ``condition`` is positive, else zero."""
+    zeros = ir.Constant(x.type, None)
+    return builder.select(builder.fcmp_ordered(">", condition, zeros), x, zeros)
+
+
+def _floor(builder, kind, relu):
+    """A vector of what results must not fall below: zeros with ``relu``, else minus infinity."""
+    element = kind.llvm.element
+    lowest = ir.Constant(element, float("-inf"))
+    floor = builder.select(builder.icmp_signed("!=", relu, _int(0)), ir.Constant(element, 0.0), lowest)
+    return _splat(builder, floor, kind.lanes)
+
+
+@_intrinsic(_same)
+def tile_clamp(builder, kinds, tile, relu):
+    """The tile, its negative lanes set to zero if ``relu`` is not 0; NaN stays."""
+    kind = kinds[0]
+    floor = _floor(builder, kind.vector, relu)
+    vectors = _vectors(builder, kind, tile)
+    return _tile(
+        builder, kind, [builder.select(builder.fcmp_ordered(">", floor, x), floor, x) for x in vectors]
+    )
+
+
+def _maximum_of(builder, values, floor):
+    """The maximum of some vectors, and the number of the first that holds it, lane by lane.
+
+    NaN wins, as in PyTorch.  A maximum that does not exceed ``floor`` becomes it, at number 0.
+    """
+    numbers = ir.VectorType(_INT8, floor.type.count)
+    best, place = values[0], ir.Constant(numbers, None)
+    for number, value in enumerate(values[1:], 1):
+        greater = builder.fcmp_ordered(">", value, best)
+        wins = builder.or_(greater, builder.fcmp_unordered("uno", value, value))
+        best = builder.select(wins, value, best)
+        place = builder.select(wins, ir.Constant(numbers, [number] * numbers.count), place)
+    low = builder.fcmp_ordered("<=", best, floor)
+    return builder.select(low, floor, best), builder.select(low, ir.Constant(numbers, None), place)
+
+
+@_intrinsic(_nothing)
+def tile_store_windows(builder, kinds, out, places, offsets, tile, relu):
+    """Write the maximum of rows 4 w to 4 w + 3 to ``out[offsets[w]]`` and on, and which it was to places.
+
+    With ``relu`` the maximum is at least 0.
+    """
+    kind = kinds[3]
+    vectors, floor = _vectors(builder, kind, tile), _floor(builder, kind.vector, relu)
+    for window in range(kind.rows // 4):
+        offset = builder.extract_value(offsets, window)
+        for column in range(kind.columns):
+            first = 4 * window * kind.columns + column
+            values = vectors[first : first + 4 * kind.columns : kind.columns]
+            best, place = _maximum_of(builder, values, floor)
+            target = [builder.add(offset, _int(column * kind.vector.lanes))]
+            _store(builder, best, builder.gep(out, target))
+            bytes_ = builder.bitcast(builder.gep(places, target), place.type.as_pointer())
+            builder.store(place, bytes_).align = 1
+
+
+@_intrinsic(_nothing)
+def spread_window(builder, kinds, gradient, places, target, row_step, column_step):
+    """Write ``gradient`` to the four places of a window: each lane where ``places`` says, elsewhere 0."""
+    numbers = ir.VectorType(_INT8, gradient.type.count)
+    place = builder.load(builder.bitcast(places, numbers.as_pointer()))
+    place.align = 1
+    zeros = ir.Constant(gradient.type, None)
+    for number in range(4):
+        mine = builder.icmp_signed("==", place, ir.Constant(numbers, [number] * numbers.count))
+        row = builder.mul(row_step, _int(number // 2))
+        offset = builder.add(row, builder.mul(column_step, _int(number % 2)))
+        _store(builder, builder.select(mine, gradient, zeros), builder.gep(target, [offset]))
+
+
+@_intrinsic(lambda first, last, table, count: types.UniTuple(types.int64, count.literal_value))
+def offsets_of_windows(builder, kinds, first, last, table, count):
+    """``table[4 * min(first + i // 4, last) + i % 4]`` for i < count."""
+    count = kinds[3].literal_value
+    result = ir.Constant(ir.ArrayType(_INT64, count), ir.Undefined)
+    for i in range(count):
+        window = builder.add(first, _int(i // 4))
+        window = builder.select(builder.icmp_signed("<", window, last), window, last)
+        place = builder.add(builder.mul(window, _int(4)), _int(i % 4))
+        result = builder.insert_value(result, builder.load(builder.gep(table, [place])), i)
+    return result
+
+
+@_intrinsic(_nothing)
+def transpose_part(builder, kinds, source, source_step, rows, columns, target, target_step):
+    """``target[j * target_step + i] = source[i * source_step + j]`` for i < rows, j < columns, both at
+    most the number of lanes.
+    """
+    kind = VectorType(kinds[0].dtype)
+    count, half = kind.lanes, kind.lanes // 2
+    vectors = []
+    for i in range(count):
+        inside = builder.select(builder.icmp_signed("<", _int(i), rows), columns, _int(0))
+        place = builder.gep(source, [builder.mul(source_step, _int(i))])
+        vectors.append(_load(builder, place, kind.llvm, inside))
+    low = [lane for i in range(half) for lane in (i, count + i)]
+    high = [lane for i in range(half, count) for lane in (i, count + i)]
+    for _ in range(count.bit_length() - 1):
+        pairs = zip(vectors[:half], vectors[half:])
+        vectors = [_shuffle(builder, x, y, order) for x, y in pairs for order in (low, high)]
+    for j, vector in enumerate(vectors):
+        inside = builder.select(builder.icmp_signed("<", _int(j), columns), rows, _int(0))
+        _store(builder, vector, builder.gep(target, [builder.mul(target_step, _int(j))]), inside)

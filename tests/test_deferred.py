@@ -1,0 +1,313 @@
+"""Fusion that nobody sees: chains of conv, relu and pooling, looked at in every way users look at Tensors."""
+
+import copy
+import gc
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import tinygrad_hw as torch
+from tinygrad_hw import nn
+from tinygrad_hw.deferred import Deferred
+from tinygrad_hw.nn import functional as F
+from tinygrad_hw.waiting import waiting
+
+
+@pytest.fixture
+def leaves():
+    """An image batch, filters and biases in float64 that require gradients."""
+    torch.manual_seed(0)
+    shapes = (2, 3, 9, 8), (4, 3, 3, 3), (4,)
+    return [torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+
+
+def chain(x, weight, bias):
+    return F.max_pool2d(F.relu(F.conv2d(x, weight, bias, padding=1)), 2)
+
+
+def looked_at(x, weight, bias):
+    """The same with a look at every step, so that each op runs alone."""
+    c = F.conv2d(x, weight, bias, padding=1)
+    c.tolist()
+    r = F.relu(c)
+    r.tolist()
+    return F.max_pool2d(r, 2)
+
+
+def gradients(function, leaves):
+    result = function(*leaves)
+    cotangent = torch.linspace(-1, 1, result.numel(), dtype=torch.float64).reshape(result.shape)
+    return result, torch.autograd.grad(result, leaves, cotangent)
+
+
+def assert_same(mine, other):
+    for one, two in zip(mine, other, strict=True):
+        np.testing.assert_allclose(one.detach().numpy(), two.detach().numpy(), rtol=1e-12, atol=1e-13)
+
+
+SPELLINGS = {
+    "functions": chain,
+    "relu_last": lambda x, w, b: F.relu(F.max_pool2d(F.conv2d(x, w, b, padding=1), 2)),
+    "in_place": lambda x, w, b: F.max_pool2d(F.relu(F.conv2d(x, w, b, padding=1), inplace=True), 2),
+    "method": lambda x, w, b: F.max_pool2d(F.conv2d(x, w, b, padding=1).relu(), (2, 2), 2),
+    "modules": lambda x, w, b: nn.Sequential(nn.ReLU(inplace=True), nn.MaxPool2d(2))(
+        F.conv2d(x, w, b, padding=1)),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_is_fused_and_right(leaves, spelling):
+    result, found = gradients(SPELLINGS[spelling], leaves)
+    assert result.grad_fn.name() == "ConvolutionBlockBackward0"
+    expected, wanted = gradients(looked_at, leaves)
+    assert expected.grad_fn.name() == "MaxPoolingBackward0"
+    assert_same([result, *found], [expected, *wanted])
+
+
+@pytest.mark.parametrize("kernel", [dict(kernel_size=3, stride=2), dict(kernel_size=2, stride=1),
+                                    dict(kernel_size=2, padding=1), dict(kernel_size=2, ceil_mode=True)])
+def test_other_windows_are_pooled_in_the_ordinary_way(leaves, kernel):
+    def pooled(x, w, b):
+        return F.max_pool2d(F.relu(F.conv2d(x, w, b, padding=1)), **kernel)
+
+    def apart(x, w, b):
+        r = F.relu(F.conv2d(x, w, b, padding=1))
+        r.tolist()
+        return F.max_pool2d(r, **kernel)
+
+    result, found = gradients(pooled, leaves)
+    assert result.grad_fn.name() == "MaxPoolingBackward0"
+    expected, wanted = gradients(apart, leaves)
+    assert_same([result, *found], [expected, *wanted])
+
+
+def test_shape_and_dtype_are_known_without_computing(leaves):
+    c = F.conv2d(*leaves)
+    assert (c.shape, c.size(1), c.dim(), c.dtype, c.numel()) == ((2, 4, 7, 6), 4, 4, torch.float64, 336)
+    assert type(c) is Deferred and c._stage is not None
+    with pytest.raises(IndexError, match="Dimension out of range"):
+        c.size(7)
+
+
+def test_a_look_makes_a_plain_tensor_in_row_major_memory(leaves):
+    for values in (F.conv2d(*leaves), F.relu(F.conv2d(*leaves)), chain(*leaves)):
+        assert values.is_contiguous() and type(values) is torch.Tensor
+        assert values.stride() == torch.empty(values.shape).stride()
+        assert values.view(-1).shape == (values.numel(),)
+
+
+def test_indices_of_the_maxima(leaves):
+    r = F.relu(F.conv2d(*leaves))
+    values, indices = F.max_pool2d(r, 2, return_indices=True)
+    assert torch.equal(values.flatten(2), r.flatten(2).gather(2, indices.flatten(2)))
+
+
+# ------------------------------------------------------------------ the middle of a chain
+
+
+def test_retain_grad_in_the_middle_after_the_chain_was_computed(leaves):
+    c = F.conv2d(*leaves, padding=1)
+    r = F.relu(c)
+    p = F.max_pool2d(r, 2)
+    assert p.grad_fn.name() == "ConvolutionBlockBackward0"
+    c.retain_grad()
+    r.retain_grad()
+    assert [t.grad_fn.name() for t in (c, r, p)] == ["ConvolutionBackward0", "ReluBackward0",
+                                                    "MaxPoolingBackward0"]
+    (p * p).sum().backward()
+    expected_c = F.conv2d(*leaves, padding=1)
+    expected_c.tolist()
+    expected_c.retain_grad()
+    expected = F.relu(expected_c)
+    expected.retain_grad()
+    expected.tolist()
+    (F.max_pool2d(expected, 2) ** 2).sum().backward()
+    assert_same([c.grad, r.grad], [expected_c.grad, expected.grad])
+
+
+@pytest.mark.parametrize("middle", ["conv", "pool", "both"])
+def test_gradients_with_respect_to_the_middle(leaves, middle):
+    c = F.conv2d(*leaves, padding=1)
+    p = F.max_pool2d(c, 2)
+    q = F.relu(p)
+    asked = {"conv": [c], "pool": [p], "both": [p, c]}[middle]
+    found = torch.autograd.grad((q * q).sum(), asked, retain_graph=True)
+    apart = F.conv2d(*leaves, padding=1)
+    apart.tolist()
+    pooled = F.max_pool2d(apart, 2)
+    pooled.tolist()
+    end = F.relu(pooled)
+    wanted = torch.autograd.grad((end * end).sum(), {"conv": [apart], "pool": [pooled],
+                                                     "both": [pooled, apart]}[middle])
+    assert_same(found, wanted)
+    q.sum().backward()
+    assert all(leaf.grad is not None for leaf in leaves)
+
+
+def test_a_hook_in_the_middle_changes_the_gradient(leaves):
+    r = F.relu(F.conv2d(*leaves))
+    p = F.max_pool2d(r, 2)
+    r.register_hook(lambda g: 0 * g)
+    p.sum().backward()
+    assert leaves[1].grad.abs().sum() == 0
+
+
+def test_the_middle_used_twice(leaves):
+    def twice(x, w, b):
+        r = F.relu(F.conv2d(x, w, b, padding=1))
+        return F.max_pool2d(r, 2) + F.avg_pool2d(r, 2)
+
+    def apart(x, w, b):
+        r = F.relu(F.conv2d(x, w, b, padding=1))
+        r.tolist()
+        return F.max_pool2d(r, 2) + F.avg_pool2d(r, 2)
+
+    found, wanted = gradients(twice, leaves), gradients(apart, leaves)
+    assert_same([found[0], *found[1]], [wanted[0], *wanted[1]])
+
+
+def test_a_module_hook_sees_the_values(leaves):
+    seen = []
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2)).double()
+    net[1].register_forward_hook(lambda module, args, output: seen.append(output.detach().clone()))
+    net(leaves[0])
+    assert torch.equal(seen[0], F.relu(net[0](leaves[0])))
+
+
+def test_a_look_after_the_backward_pass(leaves):
+    r = F.relu(F.conv2d(*leaves))
+    p = F.max_pool2d(r, 2)
+    p.sum().backward()
+    assert torch.equal(F.max_pool2d(r.detach(), 2), p)
+
+
+# ------------------------------------------------------------------ changes in place
+
+
+def changes():
+    def optimizer(x, w):
+        w.grad = torch.ones_like(w)
+        torch.optim.SGD([w], lr=1.0).step()
+
+    def state_dict(x, w):
+        layer = nn.Conv2d(3, 4, 3, bias=False)
+        layer.weight = nn.Parameter(w)
+        layer.load_state_dict({"weight": torch.zeros(4, 3, 3, 3)})
+
+    def quiet(change):
+        def run(x, w):
+            with torch.no_grad():
+                change(x, w)
+        return run
+
+    return {
+        "zero_": quiet(lambda x, w: x.zero_()), "item": quiet(lambda x, w: w.__setitem__(0, 5.0)),
+        "+=": quiet(lambda x, w: w.add_(1)), "view": quiet(lambda x, w: x[0].fill_(3)),
+        "data": lambda x, w: w.data.mul_(2), "out": quiet(lambda x, w: torch.add(x, 1, out=x)),
+        "init": lambda x, w: nn.init.ones_(w), "optimizer": optimizer, "state_dict": state_dict,
+        "new data": lambda x, w: setattr(w, "data", torch.zeros(4, 3, 3, 3, dtype=torch.float64)),
+    }
+
+
+@pytest.mark.parametrize("change", changes())
+@pytest.mark.parametrize("consumed", [False, True])
+def test_values_are_those_of_the_call(leaves, change, consumed):
+    """What was put off is computed from what its inputs were."""
+    x, w, b = leaves
+    expected = F.relu(F.conv2d(x, w, b)).detach().clone()
+    r = F.relu(F.conv2d(x, w, b))
+    kept = F.max_pool2d(r, 2) if consumed else None
+    changes()[change](x, w)
+    assert torch.equal(r, expected)
+    assert kept is None or torch.equal(kept, F.max_pool2d(expected, 2))
+
+
+def test_memory_that_numpy_holds_is_not_waited_for(leaves):
+    x, w, b = leaves
+    memory = x.detach().numpy()
+    r = F.relu(F.conv2d(x, w, b))
+    expected = F.relu(F.conv2d(x.detach().clone(), w, b)).detach().clone()
+    memory[...] = 0
+    assert torch.equal(r, expected)
+    array = np.ones((1, 3, 5, 5))
+    c = F.conv2d(torch.from_numpy(array)[:1], w)
+    array[...] = 0
+    assert c.abs().sum() > 0
+
+
+def test_a_result_may_be_changed_in_place(leaves):
+    """The node keeps memory of its own, so the gradient stays right."""
+    for function in chain, lambda x, w, b: F.relu(F.conv2d(x, w, b)):
+        expected = torch.autograd.grad(function(*leaves).sum(), leaves)
+        p = function(*leaves)
+        p += 1
+        p *= 2
+        assert_same(torch.autograd.grad(p.sum() / 2, leaves), expected)
+
+
+# ------------------------------------------------------------------ modes, errors, copies, threads
+
+
+def test_errors_come_at_the_call(leaves):
+    x, w, b = leaves
+    with pytest.raises(RuntimeError, match="to have 3 channels, but got 2"):
+        F.conv2d(x[:, :2], w, b)
+    c = F.conv2d(x, w, b)
+    with pytest.raises(RuntimeError, match="Output size is too small"):
+        F.max_pool2d(c, 20)
+
+
+def test_no_grad_and_a_change_of_mode_in_the_middle(leaves):
+    with torch.no_grad():
+        assert not chain(*leaves).requires_grad
+        c = F.conv2d(*leaves)
+    assert not F.relu(c).requires_grad
+    c = F.conv2d(*leaves)
+    with torch.no_grad():
+        r = F.relu(c)
+    assert c.requires_grad and not r.requires_grad
+
+
+def test_anomaly_mode_names_the_line(leaves):
+    with torch.autograd.detect_anomaly():
+        assert "test_anomaly_mode" in F.conv2d(*leaves).grad_fn.where
+
+
+def test_second_order(leaves):
+    x, w, b = leaves
+    x = x.detach()[:1, :, :5, :5].clone().requires_grad_()
+    assert torch.testing.gradgradcheck(chain, (x, w, b))
+
+
+def test_copies(leaves):
+    with torch.no_grad():
+        expected = chain(*leaves)
+        assert torch.equal(copy.deepcopy(F.conv2d(*leaves)), F.conv2d(*leaves))
+        assert torch.equal(pickle.loads(pickle.dumps(chain(*leaves))), expected)
+    with pytest.raises(RuntimeError, match="graph leaves"):
+        copy.deepcopy(F.conv2d(*leaves))
+
+
+def test_another_thread_may_look(leaves):
+    expected = F.conv2d(*leaves).tolist()
+    c, seen = F.conv2d(*leaves), []
+    threads = [threading.Thread(target=lambda: seen.append(c.tolist())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [expected] * 4
+
+
+def test_nothing_stays_behind(leaves):
+    gc.disable()
+    try:
+        r = F.relu(F.conv2d(*leaves))
+        F.max_pool2d(r, 2).sum().backward()
+        assert len(waiting) == 1  # r, which computes its values when it is looked at
+        del r
+        assert not waiting
+    finally:
+        gc.enable()

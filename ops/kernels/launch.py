@@ -16,6 +16,7 @@ import ctypes
 import functools
 import os
 import threading
+from typing import ClassVar
 
 import numpy as np
 from numba import config, prange, types
@@ -98,9 +99,15 @@ class Task:
     ``function(arrays, numbers, task, worker)`` gets the addresses of the arrays (all of one element
     type), int64 numbers, its task number and the number of the worker (below `get_num_threads`) that
     runs it, for scratch memory.  It must not raise: nobody would see it.
+
+    Attributes:
+        every: all tasks of the modules imported so far.
     """
 
+    every: ClassVar[list[Task]] = []
+
     def __init__(self, function):
+        Task.every.append(self)
         functools.update_wrapper(self, function)
         self._function = function
         self._addresses = {}

@@ -1,0 +1,51 @@
+"""Commands of the engine itself: ``python -m tinygrad_hw --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+__all__ = ["main"]
+
+
+def _warm_up(options: argparse.Namespace) -> None:
+    from ops.kernels.jit import cache_folder
+    from tinygrad_hw.warmup import remove_stale, warm_up
+
+    start = time.perf_counter()
+    count = warm_up(tuple(dict.fromkeys(options.dtype)), options.quiet)
+    print(f"{count} kernels and ops ready in {time.perf_counter() - start:.0f} s, kept in {cache_folder()}")
+    if options.clean:
+        print(f"removed {remove_stale() / 1e6:.0f} MB of kernels of other versions")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    warmup = commands.add_parser(
+        "warmup", help="compile all kernels now instead of when they are used first",
+        description="Compile every kernel and keep the machine code in the cache folder "
+                    "(TINYGRAD_HW_CACHE, else ~/.cache/tinygrad_hw). What is there already is only loaded.",
+    )
+    warmup.add_argument("--dtype", nargs="+", choices=("float32", "float64"), default=["float32"],
+                        help="types of elements to compile for (default: float32)")
+    warmup.add_argument("--clean", action="store_true", help="then remove the kernels of other versions")
+    warmup.add_argument("--quiet", action="store_true", help="no progress bar")
+    warmup.set_defaults(run=_warm_up)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

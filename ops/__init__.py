@@ -45,6 +45,7 @@ from ops.loss.softmax_loss import *
 from ops.matrix.combinations import *
 from ops.matrix.einstein import *
 from ops.matrix.products import *
+from ops.normalization.affine import *
 from ops.normalization.batch_norm import *
 from ops.normalization.channel_norm import *
 from ops.normalization.layer_norm import *

@@ -12,8 +12,8 @@ import os
 
 __all__ = ["keep_freed_memory"]
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of mallopt's parameters in malloc.h
-_LARGEST_INT, _LARGEST_HEAP_CHUNK = 2**31 - 1, 32 * 2**20
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of mallopt's parameters in malloc.h
+_LARGEST_INT = 2**31 - 1
 
 
 def keep_freed_memory() -> bool:
@@ -30,5 +30,5 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return False
-    settings = ((_TRIM_THRESHOLD, _LARGEST_INT), (_MMAP_THRESHOLD, _LARGEST_HEAP_CHUNK))
+    settings = ((_TRIM_THRESHOLD, _LARGEST_INT), (_MMAP_MAX, 0))  # no allocation by mmap of its own
     return all(mallopt(parameter, value) for parameter, value in settings)

@@ -148,12 +148,17 @@ class Chain(abc.ABC):
     complete: bool
 
     @abc.abstractmethod
-    def then(self, op: Op, args: tuple) -> Chain | None:
-        """The chain with one more op, ``args`` being those after the first; None if it ends here."""
+    def then(self, op: Op, args: tuple, recording: bool) -> Chain | None:
+        """The chain with one more op; None if it ends here.
+
+        Args:
+            args: the op's arguments after the first.
+            recording: whether gradients are recorded.
+        """
 
     @abc.abstractmethod
-    def fused(self) -> tuple[Op, tuple]:
-        """The op that computes the chain, and its arguments behind those of the chain's first op."""
+    def fused(self, arguments: tuple) -> tuple[Op, tuple]:
+        """The op that computes the chain and its arguments, from those of the chain's first op."""
 
 
 _SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
@@ -178,6 +183,7 @@ class Op:
         exempt: names of checks that do not apply, with the reason (see ``tests/test_table.py``).
         joint: the rule for all differentiable arguments together, if there is one.
         chain: ``chain(*arguments)`` gives the `Chain` that begins with this op, or None.
+        any_layout: whether images may be channels-last in memory; if so the result is, too.
     """
 
     rules = _NO_RULES
@@ -187,7 +193,7 @@ class Op:
                  broadcasts: bool = False, view: bool = False, samples: Callable | None = None,
                  reference: Callable | None = None, bad: Iterable[Bad] = (),
                  exempt: dict[str, str] | None = None, name: str | None = None,
-                 chain: Callable | None = None):
+                 chain: Callable | None = None, any_layout: bool = False):
         self.name = self.__name__ = name or forward.__name__
         self.__qualname__, self.__module__ = self.name, forward.__module__
         self.__doc__, self.__wrapped__ = forward.__doc__, forward
@@ -200,7 +206,7 @@ class Op:
         self.result_type = collections.namedtuple(self.name, outputs) if outputs else None
         self.samples, self.reference = samples, reference
         self.bad, self.exempt = tuple(bad), exempt or {}
-        self.chain = chain
+        self.chain, self.any_layout = chain, any_layout
         if isinstance(grad, Joint):
             self.joint = self._rule(grad.names[0], grad.function, given=2)
             self.rules = {name: Rule(grad.alone(name), self.joint.needs) for name in grad.names}

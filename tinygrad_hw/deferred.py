@@ -77,12 +77,13 @@ class Deferred(Tensor):
     def begin(op: Op, args: tuple, kwargs: dict) -> Tensor | None:
         """Put off the first op of a chain; None if it has to be computed in the ordinary way."""
         values = op.bind(args, kwargs)
+        shared = any(isinstance(value, Tensor) and shared_with_numpy(value) for value in values)
         arrays = [_stored(value) for value in values]
         chain = op.chain(*arrays)
         if chain is None or anomaly.enabled:
             return None
         self = _new(_Stage(chain, values, arrays, mode.recording, ()))
-        if any(isinstance(value, Tensor) and shared_with_numpy(value) for value in values):
+        if shared:
             self.compute()
         else:
             keep_waiting(self)
@@ -93,11 +94,11 @@ class Deferred(Tensor):
         """Put the op off as well if it continues the chain; see `Tensor.record`."""
         self = args[0] if args else None
         stage = self._stage if type(self) is Deferred else None
-        if stage is None or kwargs or stage.recording is not mode.recording:
-            return Tensor.record(op, args, kwargs)
-        chain = stage.chain.then(op, args[1:])
+        chain = None
+        if stage is not None and not kwargs and stage.recording is mode.recording:
+            chain = stage.chain.then(op, args[1:], stage.recording)
         if chain is None:
-            return Tensor.record(op, args, kwargs)
+            return (_in_any_layout if op.any_layout else Tensor.record)(op, args, kwargs)
         parents = (*stage.parents, (weakref.ref(self), op, args[1:]))
         result = _new(_Stage(chain, stage.values, stage.arrays, stage.recording, parents))
         if chain.complete:
@@ -111,16 +112,16 @@ class Deferred(Tensor):
     def compute(self) -> None:
         """Compute the values and the node, but leave the memory in the order of the kernel."""
         with _one_at_a_time:
-            stage = self._stage
-            if stage is None:
+            stage = vars(self).get("_stage")
+            if stage is None:  # computed already, perhaps by another thread
                 return
-            op, options = stage.chain.fused()
-            outputs = op.forward(*stage.arrays, *options)
+            op, arrays = stage.chain.fused(tuple(stage.arrays))
+            outputs = op.forward(*arrays)
             outputs = outputs if op.outputs else (outputs,)
             vars(self)["array"] = outputs[0]
             if stage.recording:
                 results = [Tensor._wrap(array) for array in outputs]
-                node = link(op, (*stage.values, *options), results)
+                node = link(op, stage.chain.fused(stage.values)[1], results)
                 if node is not None:
                     vars(self)["_history"] = (node, 0)
                     _note_in_parents(stage, node)
@@ -132,7 +133,7 @@ class Deferred(Tensor):
     def _settle(self) -> None:
         """Become a plain Tensor in row-major memory."""
         with _one_at_a_time:
-            self.compute()
+            Deferred.compute(self)
             if type(self) is not Deferred:  # it was looked at while its chain was taken apart
                 return
             array = vars(self)["array"]
@@ -253,7 +254,11 @@ class Deferred(Tensor):
     # ------------------------------------------------------------------ changes in place
 
     def _assign(self, result, since=None, overwrite=False):
-        """``relu_()`` right behind the op that is put off is put off as well; see `Tensor._assign`."""
+        """``relu_()`` right behind the op that is put off is put off as well; see `Tensor._assign`.
+
+        Where both have values in channels-last memory, which nobody else can hold, the result's memory is
+        taken over in place of a copy.
+        """
         stage = self._stage
         if stage is not None and type(result) is Deferred and result._stage is not None:
             parents = result._stage.parents
@@ -261,6 +266,15 @@ class Deferred(Tensor):
                 result._stage.parents = parents[:-1]
                 self._stage = result._stage
                 self._bump()
+                return self
+        if stage is None and type(self) is type(result) is Deferred and result._stage is None:
+            mine, other = vars(self)["array"], vars(result)["array"]
+            if mine.shape == other.shape and mine.dtype == other.dtype:
+                self._check_inplace(result._history is not None)
+                vars(self)["array"] = other
+                self._bump()
+                if mode.recording and result._history is not None:
+                    self._take_history(result._history)
                 return self
         return Tensor._assign(self, result, since, overwrite)
 
@@ -294,11 +308,30 @@ def _new(stage: _Stage) -> Deferred:
     return self
 
 
+def _in_any_layout(op: Op, args: tuple, kwargs: dict):
+    """`Tensor.record` of an op that keeps channels-last memory as it is."""
+    computed = op.forward(*map(_stored, args), **{name: _stored(value) for name, value in kwargs.items()})
+    results = tuple(map(_of_array, computed)) if op.outputs else (_of_array(computed),)
+    if op.rules and mode.recording:
+        node = link(op, op.bind(args, kwargs), results)
+        if node is not None:
+            vars(results[0])["_history"] = (node, 0)
+    return op.result_type(*results) if op.outputs else results[0]
+
+
+def _of_array(array: np.ndarray) -> Tensor:
+    """A Tensor of these values; a Deferred without a stage if the memory is not in row-major order."""
+    result = Tensor._wrap(array)
+    if not result.array.flags.c_contiguous:
+        result.__class__ = Deferred
+    return result
+
+
 def _stored(value):
-    """The array of a Tensor in any order of memory; anything else as it is."""
+    """Arrays in any order of memory for Tensors, also inside tuples and lists; anything else as it is."""
     if isinstance(value, Tensor):
         return value.stored if value.deferred else value.array
-    return value
+    return type(value)(map(_stored, value)) if type(value) in (tuple, list) else value
 
 
 def shared_with_numpy(tensor: Tensor) -> bool:

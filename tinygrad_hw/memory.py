@@ -112,8 +112,9 @@ class SharedMemory:
                                    "with grad mode enabled. It is not clear whether the change is to be "
                                    "recorded: make the view and the change both inside the no_grad "
                                    "block, or both outside")
-        if not self.array.flags.writeable:
-            if 0 in self.array.strides:
+        array = self.stored if self.deferred else self.array
+        if not array.flags.writeable:
+            if 0 in array.strides:
                 raise RuntimeError("unsupported operation: more than one element of the written-to "
                                    "tensor refers to a single memory location. Please clone() the "
                                    "tensor before performing the operation.")

@@ -105,6 +105,8 @@ def _operator(op, swapped: bool = False):
 
     def method(self, other):
         try:
+            if self.deferred:
+                return op(other, self) if swapped else op(self, other)
             return call((other, self) if swapped else (self, other), _NO_OPTIONS)
         except (TypeError, RuntimeError):
             if _is_operand(other):

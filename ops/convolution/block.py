@@ -11,6 +11,8 @@ so.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from ops.core import Chain, Joint, array_of, case, op
 from ops.elementwise.comparison import le
 from ops.elementwise.masking import zero_where
 from ops.lazy import LazyModule
+from ops.normalization.affine import channel_affine
 from ops.pooling.max_pool import Windows, all_places, largest_of, max_pooling, planes_scatter
 from ops.samples import spaced
 
@@ -103,11 +106,21 @@ class Block(NamedTuple):
     shape: tuple[int, ...]
     relu: bool = False
     pool: bool = False
+    affine: tuple = ()
+    weights: int = 0
 
-    def then(self, op, args: tuple) -> Block | None:
-        """See `ops.core.Chain.then`; relu after the pooling is relu before it."""
+    def then(self, op, args: tuple, recording: bool) -> Block | None:
+        """See `ops.core.Chain.then`.
+
+        Relu after the pooling is relu before it.  A map ``factor * x + offset`` of each channel, such as
+        batch-norm in evaluation, goes into weight and bias where no gradient needs it apart and the weight
+        is smaller than the images.
+        """
         if op is relu_op and not self.relu:
             return self._replace(relu=True)
+        if op is channel_affine and not (recording or self.relu or self.pool or self.affine) \
+                and self.weights < math.prod(self.shape):
+            return self._replace(affine=tuple(map(array_of, args)))
         if op is max_pooling and not self.pool:
             half = (self.shape[2] // 2, self.shape[3] // 2)
             if min(half) > 0 and args[0] == Windows((2, 2), (2, 2), (0, 0), (1, 1), half):
@@ -119,17 +132,29 @@ class Block(NamedTuple):
         """Whether nothing can follow."""
         return self.relu and self.pool
 
-    def fused(self) -> tuple:
+    def fused(self, arguments: tuple) -> tuple:
         """See `ops.core.Chain.fused`."""
-        return (convolution_block, (self.relu, self.pool)) if self.relu or self.pool else (convolution, ())
+        if self.affine:
+            (factor, offset), (input, weight, bias, *options) = self.affine, arguments
+            bias = offset if bias is None else bias * factor + offset
+            arguments = (input, weight * factor[:, None, None, None], bias, *options)
+        if self.relu or self.pool:
+            return convolution_block, (*arguments, self.relu, self.pool)
+        return convolution, arguments
 
 
 def start_block(input, weight, bias, stride, padding, dilation, groups) -> Block | None:
     """The chain that begins with a convolution of these arrays; None where no fused kernel fits."""
     if groups != 1 or input.dtype.kind != "f" or 0 in input.shape:
         return None
-    size = map(output_size, input.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return Block((input.shape[0], weight.shape[0], *size))
+    return _first_block(input.shape, weight.shape, stride, padding, dilation)
+
+
+@functools.lru_cache(maxsize=4096)
+def _first_block(input_shape, weight_shape, stride, padding, dilation) -> Block:
+    """The chain of a convolution alone."""
+    size = map(output_size, input_shape[2:], weight_shape[2:], stride, padding, dilation)
+    return Block((input_shape[0], weight_shape[0], *size), weights=math.prod(weight_shape))
 
 
 Chain.register(Block)

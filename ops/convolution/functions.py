@@ -106,6 +106,22 @@ def _conv(name: str, dims: int, input, weight, bias, stride, padding, dilation, 
     return reshape(result, tuple(result.shape[1:])) if added else result
 
 
+_checked: dict = {}  # keys of calls of conv2d that passed all checks -> their options as pairs
+
+
+def _key(*values):
+    """What decides whether a call is right: shapes, dtypes and options; None if that cannot be a key.
+
+    Checking takes 20 microseconds and a network calls with the same shapes in every step.
+    """
+    try:
+        key = tuple((tuple(v.shape), dtype_of(v)) if hasattr(v, "shape") else (v, type(v)) for v in values)
+        hash(key)
+    except (TypeError, AttributeError):
+        return None
+    return key
+
+
 def _lift(signal):
     """A signal as an image of one row: (N, C, L) -> (N, C, 1, L)."""
     return reshape(signal, (*signal.shape[:2], 1, signal.shape[2]))
@@ -127,6 +143,11 @@ def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, 
     if min(sizes) < 1:
         raise RuntimeError(f"Given input size per channel: {list(input.shape[2:])}. Calculated output "
                            f"size per channel: {sizes}. Output size is too small")
+    # Output padding of a whole stride makes room for further input pixels, which are zeros.
+    room = [(size + 2 * p - d * (k - 1) - 1) // s + 1 - n for size, n, s, p, d, k in
+            zip(sizes, input.shape[2:], stride, padding, dilation, weight.shape[2:])]
+    if any(room):
+        input = ops.pad(input, tuple(side for more in reversed(room) for side in (0, more)))
     shape = (input.shape[0], weight.shape[1] * groups, *sizes)
     if dims == 1:
         result = convolution_input(_lift(input), _lift(weight), (*shape[:2], 1, shape[2]),
@@ -196,7 +217,16 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
            [6., 9., 6.],
            [4., 6., 4.]])
     """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    key = _key(input, weight, bias, stride, padding, dilation, groups)
+    options = _checked.get(key)
+    if options is not None:
+        return convolution(input, weight, bias, *options)
+    result = _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    if key is not None and input.ndim == 4 and not isinstance(padding, str):
+        if len(_checked) >= 4096:
+            _checked.clear()
+        _checked[key] = *(pair(v, "option") for v in (stride, padding, dilation)), groups
+    return result
 
 
 def _conv1d_cases(rng):

@@ -2,8 +2,9 @@
 
 `conv_block` computes ``max_pool2d(relu(conv2d(x, weight, bias)), 2)`` in one sweep; relu and pooling are
 optional.  Shapes are PyTorch's (N, C, H, W); the memory of the results is channels-last.  Here is only
-the choice of a way: `conv_block_forward` and `conv_block_backward` for one group of channels, the ops
-one after another for several groups and for empty arrays.
+the choice of a way: Winograd's (`winograd`) where it is faster, else the direct sums of
+`conv_block_forward` and `conv_block_backward`, and the ops one after another for several groups of
+channels and for empty arrays.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from . import pool as pooling
 from .channels_last import empty_channels_last, to_channels_last
 from .conv_block_backward import convolve_backward
 from .conv_block_forward import convolve, out_size
+from .winograd import winograd_backward, winograd_forward, worth_winograd
 
 __all__ = ["conv_block", "conv_block_backward"]
 
 _WINDOW = (2, 2)
+
+
+def _winograd(x, weight, stride, padding, dilation, pool) -> bool:
+    """Whether the block goes Winograd's way: the same answer for both passes."""
+    simple = weight.shape[2:] == (3, 3) and stride == dilation == (1, 1)
+    return simple and worth_winograd(x.shape, weight.shape, padding, pool)
 
 
 def conv_block(x, weight, bias, stride, padding, dilation, groups, relu, pool):
@@ -46,6 +54,8 @@ def conv_block(x, weight, bias, stride, padding, dilation, groups, relu, pool):
     shift = 1 if pool else 0
     empty = 0 in x.shape or 0 in weight.shape or not size[0] >> shift or not size[1] >> shift
     if groups == 1 and not empty:
+        if _winograd(x, weight, stride, padding, dilation, pool):
+            return winograd_forward(x, weight, bias, padding, relu, pool)
         return convolve(x, weight, bias, stride, padding, dilation, relu, pool)
     values = conv.conv2d(x, weight, bias, stride, padding, dilation, groups)
     if relu:
@@ -95,6 +105,8 @@ def conv_block_backward(
     ([0.0, 0.0, 0.0, 2.0], 3.0, 1.0)
     """
     if groups == 1 and 0 not in grad.shape and 0 not in x.shape and 0 not in weight.shape:
+        if _winograd(x, weight, stride, padding, dilation, places is not None):
+            return winograd_backward(grad, x, weight, out, places, padding, relu, needs)
         return convolve_backward(
             grad, x, weight, out, places, stride, padding, dilation, relu, needs
         )

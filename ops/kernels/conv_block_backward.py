@@ -11,17 +11,39 @@ over pixels, which are added in order at the end: the same bits for any number o
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from .channels_last import channel_pitch, empty_channels_last, to_channels_last, transpose
-from .conv_block_plan import HEADER, PHASE, backward_plan
-from .conv_strips import PIXELS, TAPS, output_strip, weight_strip
+from .channels_last import (
+    channel_pitch,
+    empty_channels_last,
+    to_channels_last,
+    transpose,
+)
+from .conv_block_plan import HEADER, LISTS, PHASE, backward_plan
+from .conv_dots import dotted_input, pack_dots
+from .conv_lists import listed_input, listed_weight
+from .conv_strips import PIXELS, TAPS, output_strip, panel_width, weight_strip
 from .halo import HALO, copy_images, element_steps
 from .jit import jit
 from .launch import Task, address_of, launch
-from .masked import aligned, bytes_at, spread_window, vector_where_positive, vector_zeros
+from .masked import (
+    aligned,
+    bytes_at,
+    spread_window,
+    vector_where_positive,
+    vector_zeros,
+)
 from .planes import fill_zeros
-from .simd import lanes_of, pointer_shift, table_at, vector_add, vector_load, vector_store
+from .simd import (
+    lanes_of,
+    pointer_shift,
+    table_at,
+    vector_add,
+    vector_load,
+    vector_store,
+)
 
 __all__ = ["convolve_backward"]
 
@@ -33,15 +55,13 @@ def _pack(arrays, numbers, task, worker):
     """Weights (O, C, T) to panels of input channels: for every phase rows (output channel, tap)."""
     weights, packed, scratch = arrays[0], aligned(arrays[1]), arrays[2]
     out_channels, channels, taps, pitch = numbers[0], numbers[1], numbers[2], numbers[3]
-    phases, lists, end = numbers[4], table_at(numbers[5]), numbers[6]
+    phases, lists = numbers[4], table_at(numbers[5])
     lanes = lanes_of(weights)
     first = task * 2 * lanes
-    width = min(2 * lanes, pitch - first)
+    width = panel_width(channels, first, lanes, numbers[6])
     rows = min(width, channels - first)
     turned = pointer_shift(scratch, worker * taps * 2 * lanes)
     fill_zeros(turned, taps * width)
-    if task == 0:
-        fill_zeros(pointer_shift(packed, end), pitch)
     for o in range(out_channels):
         weight = pointer_shift(weights, (o * channels + first) * taps)
         target = packed
@@ -115,8 +135,8 @@ def _spread_block(grad, steps, out, winners, plan, relu, first, block, target, s
 
 
 @jit
-def _weight_part(source, halo, plan, part, block, grad, partials):
-    """Add a block of images to a part of the tiles of the weight's gradient."""
+def _weight_part(source, halo, plan, part, block, grad, partials, zeros, fresh):
+    """Add a block of images to a part of the weight's gradient, which starts at zero if it is ``fresh``."""
     lanes, pitch, depth, parts = lanes_of(source), plan[5], plan[13], plan[2]
     tiles = -(-depth // TAPS)
     total = -(-pitch // (2 * lanes)) * tiles
@@ -129,16 +149,18 @@ def _weight_part(source, halo, plan, part, block, grad, partials):
     while tile < end:
         channel, first = tile // tiles * 2 * lanes, tile % tiles
         stop = min(tiles, first + end - tile)
+        width = panel_width(plan[4], channel, lanes, plan[21])
+        sums = pointer_shift(partials, channel * depth)
         weight_strip(
             source, taps, first, stop, depth - 1, x_steps,
             pointer_shift(grad, plan[11] + channel), grad_steps, (block, rows, columns),
-            pointer_shift(partials, channel * depth), min(2 * lanes, pitch - channel),
+            zeros if fresh else sums, 0 if fresh else width, sums, width,
         )  # fmt: skip
         tile += stop - first
 
 
 @jit
-def _input_part(grad, plan, phases, part, first_image, block, packed, zeros, out):
+def _input_part(grad, plan, channels, phases, part, first_image, block, packed, zeros, sums, out):
     """A part of the tiles of the input's gradient of a block of images."""
     lanes, pitch, parts = lanes_of(grad), plan[17], plan[2]
     tables = pointer_shift(phases, PHASE * plan[16])
@@ -147,6 +169,13 @@ def _input_part(grad, plan, phases, part, first_image, block, packed, zeros, out
         phase = pointer_shift(phases, PHASE * number)
         count, depth = block * phase[0], phase[1]
         if count == 0:
+            continue
+        if plan[22]:
+            dotted_input(
+                grad, pointer_shift(tables, phase[2]), count, pointer_shift(tables, phase[4]), depth,
+                plan[5], pointer_shift(packed, phase[5]), sums, out, pointer_shift(tables, phase[3]),
+                channels, part, parts,
+            )  # fmt: skip
             continue
         tiles = -(-count // PIXELS)
         total = -(-pitch // (2 * lanes)) * tiles
@@ -159,7 +188,7 @@ def _input_part(grad, plan, phases, part, first_image, block, packed, zeros, out
                 pointer_shift(tables, phase[4]), depth,
                 pointer_shift(packed, phase[5] + channel * depth), zeros,
                 pointer_shift(out, channel), pointer_shift(tables, phase[3]), 0,
-                min(2 * lanes, pitch - channel),
+                panel_width(channels, channel, lanes, plan[21]),
             )  # fmt: skip
             tile += stop - first
 
@@ -168,13 +197,16 @@ def _input_part(grad, plan, phases, part, first_image, block, packed, zeros, out
 def _convolve_backward(arrays, numbers, task, worker):
     """One part of the gradients of one split of the images."""
     grad, x, out, packed = arrays[0], arrays[1], arrays[2], aligned(arrays[3])
-    dx, partials, bias_partials, scratch = arrays[4], aligned(arrays[5]), arrays[6], arrays[7]
+    dx, partials, bias_partials = arrays[4], aligned(arrays[5]), arrays[6]
+    zeros, scratch = arrays[7], arrays[8]
     plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
     steps, need_input, need_weight = pointer_shift(numbers, 3), numbers[7], numbers[8]
     images, splits, parts, images_each = plan[0], plan[1], plan[2], plan[3]
     pitch, depth = plan[5], plan[13]
     halo = pointer_shift(plan, HEADER)
     phases = pointer_shift(halo, HALO + depth)
+    listed, channels = plan[20], halo[0]
+    taps, lists = depth // channels, pointer_shift(phases, LISTS)
 
     split, part = task // parts, task % parts
     spread = aligned(pointer_shift(scratch, worker * numbers[9]))
@@ -184,19 +216,34 @@ def _convolve_backward(arrays, numbers, task, worker):
     sums = pointer_shift(bias_partials, task * pitch)
     fill_zeros(sums, pitch)
     partials = pointer_shift(partials, split * depth * pitch)
-    last_image = (split + 1) * images // splits
-    for first in range(split * images // splits, last_image, images_each):
-        block = min(images_each, last_image - first)
+    first_image, last_image = split * images // splits, (split + 1) * images // splits
+    for first in range(first_image, last_image, images_each):
+        block, fresh = min(images_each, last_image - first), first == first_image
         _spread_block(grad, steps, out, winners, plan, relu, first, block, spread, sums)
         if need_weight:
             source = pointer_shift(x, first * halo[3])
             if plan[19]:
                 source = copies
                 copy_images(x, halo, first, block, 0, halo[1], source)
-            _weight_part(source, halo, plan, part, block, spread, partials)
+            if listed:
+                listed_weight(
+                    source, halo[7], lists, phases[0], taps, channels, part, parts, block, spread,
+                    plan[10], partials, pitch, zeros, fresh,
+                )  # fmt: skip
+            else:
+                _weight_part(source, halo, plan, part, block, spread, partials, zeros, fresh)
         if need_input:
-            zeros = pointer_shift(packed, numbers[10])
-            _input_part(spread, plan, phases, part, first, block, packed, zeros, dx)
+            if listed:
+                listed_input(
+                    spread, plan[10], pointer_shift(lists, phases[1]), phases[2], phases[3], taps,
+                    plan[4], part, parts, block, packed, zeros, pointer_shift(dx, first * plan[18]),
+                    halo[1] * halo[2], plan[17],
+                )  # fmt: skip
+            else:
+                _input_part(
+                    spread, plan, channels, phases, part, first, block, packed, zeros,
+                    pointer_shift(copies, plan[19]), dx,
+                )  # fmt: skip
 
 
 @Task
@@ -213,7 +260,8 @@ def _add_up(arrays, numbers, task, worker):
                 total += bias_partials[split * parts * pitch + o]
             bias[o] = total
     first, row = task // chunks * 2 * lanes, task % chunks * REDUCED
-    rows, width = min(REDUCED, depth - row), min(2 * lanes, pitch - first)
+    rows = min(REDUCED, depth - row)
+    width = panel_width(out_channels, first, lanes, numbers[7])
     source = pointer_shift(partials, first * depth + row * width)
     for j in range(0, rows * width, lanes):
         total = vector_load(source, j, None)
@@ -225,19 +273,44 @@ def _add_up(arrays, numbers, task, worker):
     transpose(source, width, rows, min(width, out_channels - first), target, depth)
 
 
-def _packed_weights(weight, plan, stride):
+@functools.cache
+def _zeros(dtype):
+    """Two vectors of zeros."""
+    return np.zeros(2 * channel_pitch(1, dtype.itemsize), dtype)
+
+
+def _packed_weights(weight, plan):
     """Weights for the input's gradient, packed by `_pack`."""
     out_channels, channels = weight.shape[:2]
     taps = weight[0, 0].size
     vector = channel_pitch(1, weight.itemsize)
     packed = np.empty(plan.packed + vector, weight.dtype)
+    if plan.dots:
+        numbers = (out_channels, channels, taps, plan.pitch, plan.phases, address_of(plan.taps))
+        launch(pack_dots, (weight, packed), numbers, 1, 8.0 * weight.size)
+        return packed
     numbers = (
-        out_channels, channels, taps, plan.in_pitch, stride[0] * stride[1], address_of(plan.taps),
-        plan.packed - plan.in_pitch,
+        out_channels, channels, taps, plan.in_pitch, plan.phases, address_of(plan.taps),
+        plan.least,
     )  # fmt: skip
     panels, scratch = -(-plan.in_pitch // (2 * vector)), taps * 2 * vector
     launch(_pack, (weight, packed), numbers, panels, 8.0 * weight.size, scratch)
     return packed
+
+
+def _as_written(array, pitch):
+    """The array in the memory in which the forward pass writes it: nearly always itself."""
+    if array is None:
+        return None
+    _, _, rows, columns = array.shape
+    steps = (rows * columns * pitch, 1, columns * pitch, pitch)
+    if element_steps(array) == steps:
+        return array
+    size = array.itemsize
+    memory = np.zeros(array.shape[0] * steps[0], array.dtype)
+    written = np.ndarray(array.shape, array.dtype, memory, 0, tuple(step * size for step in steps))
+    written[...] = array
+    return written
 
 
 def convolve_backward(grad, x, weight, out, places, stride, padding, dilation, relu, needs):
@@ -257,24 +330,26 @@ def convolve_backward(grad, x, weight, out, places, stride, padding, dilation, r
         shape, element_steps(x), weight.shape, stride, padding, dilation, pool, size
     )
     vector = channel_pitch(1, size)
+    out, places = _as_written(out if relu else None, plan.pitch), _as_written(places, plan.pitch)
     nothing = np.empty(vector, dtype)
-    packed = _packed_weights(weight, plan, stride) if need_input else nothing
+    packed = _packed_weights(weight, plan) if need_input else nothing
     dx = empty_channels_last(shape, dtype) if need_input else nothing
     tasks = plan.splits * plan.parts
-    partials = np.zeros(plan.splits * plan.depth * plan.pitch + vector, dtype) if need_weight else nothing
+    partials = np.empty(plan.splits * plan.depth * plan.pitch + vector, dtype) if need_weight else nothing
     bias_partials = np.empty(tasks * plan.pitch, dtype)
     numbers = (
         address_of(plan.table), address_of(places) if pool else 0, int(relu), *element_steps(grad),
-        int(need_input), int(need_weight), plan.scratch, plan.packed - plan.in_pitch,
+        int(need_input), int(need_weight), plan.scratch,
     )  # fmt: skip
     work = float(weight.size) * grad[:, 0].size * (4 if pool else 1) * (need_input + need_weight)
-    arrays = (grad, x, grad if out is None else out, packed, dx, partials, bias_partials)
+    arrays = (grad, x, grad if out is None else out, packed, dx, partials, bias_partials, _zeros(dtype))
     launch(_convolve_backward, arrays, numbers, tasks, work, plan.scratch)
     dw = np.empty(weight.shape, dtype) if need_weight else None
     db = np.empty(len(weight), dtype) if need_bias else None
     if need_weight:
         chunks = -(-plan.depth // REDUCED)
-        numbers = (plan.splits, plan.parts, plan.depth, plan.pitch, len(weight), chunks, int(need_bias))
+        numbers = (plan.splits, plan.parts, plan.depth, plan.pitch, len(weight), chunks, int(need_bias),
+                   plan.least)  # fmt: skip
         panels = -(-plan.pitch // (2 * vector))
         arrays = (partials, bias_partials, dw, nothing if db is None else db)
         launch(_add_up, arrays, numbers, panels * chunks, 4.0 * plan.splits * weight.size)

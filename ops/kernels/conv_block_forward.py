@@ -11,12 +11,19 @@ Every output is one sum, formed in the order of the weights: no result depends o
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
 
 import numpy as np
 
 from .channels_last import channel_pitch, empty_channels_last, transpose
-from .conv_strips import PIXELS, WINDOWS, output_strip, pooled_strip
+from .conv_lists import Plan, convolve_lists, list_plan, worth_lists
+from .conv_strips import (
+    PIXELS,
+    WINDOWS,
+    least_width,
+    output_strip,
+    panel_width,
+    pooled_strip,
+)
 from .halo import HALO, copy_images, element_steps, halo_table, pad_images
 from .launch import Task, address_of, launch
 from .masked import aligned, bytes_at
@@ -27,16 +34,7 @@ __all__ = ["convolve"]
 
 BLOCK = 256  # pixels that a block of small images should have, so that its tiles are full
 TASKS = 8  # few images are cut into so many tasks, as far as possible
-_HEADER = 10  # numbers of a plan before its tables
-
-
-class Plan(NamedTuple):
-    """``table`` is a header, the table of the halo, pixels, targets and taps: see `forward_plan`."""
-
-    table: np.ndarray
-    out_shape: tuple[int, ...]
-    tasks: int
-    scratch: int
+_HEADER = 12  # numbers of a plan before its tables
 
 
 @Task
@@ -44,9 +42,10 @@ def _pack(arrays, numbers, task, worker):
     """Weights (O, K) of one panel to rows of K, and the bias behind all panels."""
     weights, bias = arrays[0], arrays[1]
     out_channels, depth, pitch, has_bias = numbers[0], numbers[1], numbers[2], numbers[3]
+    lanes = lanes_of(weights)
     packed = aligned(arrays[2])
-    first = task * 2 * lanes_of(weights)
-    width = min(2 * lanes_of(weights), pitch - first)
+    first = task * 2 * lanes
+    width = panel_width(out_channels, first, lanes, numbers[4])
     rows = min(width, out_channels - first)
     panel = pointer_shift(packed, first * depth)
     if rows < width:
@@ -86,7 +85,7 @@ def _convolve(arrays, numbers, task, worker):
     while tile < end:
         channel, first = tile // tiles * 2 * lanes, tile % tiles
         stop = min(tiles, first + end - tile)
-        width = min(2 * lanes, pitch - channel)
+        width = panel_width(plan[10], channel, lanes, plan[11])
         panel = pointer_shift(packed, channel * depth)
         if pool:
             pooled_strip(
@@ -128,7 +127,7 @@ def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, it
 
     The header of the plan's table: images, images of a block, parts a block is cut into, pool; units
     (pixels or windows) of an image, depth of a sum, pitch of the output, elements of a block's copy,
-    length of the pixels' and of the targets' table.
+    length of the pixels' and of the targets' table; output channels, smallest width of a panel.
     """
     images, out_channels, kernel = shape[0], weight_shape[0], weight_shape[2:]
     rows, columns = out_size(shape[2:], kernel, stride, padding, dilation)
@@ -150,10 +149,9 @@ def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, it
     targets = np.arange(images_each * units) * pitch
     taps = tap_offsets(shape[1], kernel, dilation, halo[7:11])
     header = [images, images_each, parts, pool, units, len(taps), pitch, images_each * halo[12],
-              len(pixels), len(targets)]  # fmt: skip
+              len(pixels), len(targets), out_channels, least_width(itemsize)]  # fmt: skip
     table = np.concatenate([header, halo, pixels, targets, taps]).astype(np.int64)
-    out_shape = (images, out_channels, rows, columns)
-    return Plan(table, out_shape, blocks * parts, images_each * halo[12])
+    return Plan(table, blocks * parts, images_each * halo[12])
 
 
 def convolve(x, weight, bias, stride, padding, dilation, relu, pool):
@@ -162,12 +160,19 @@ def convolve(x, weight, bias, stride, padding, dilation, relu, pool):
     >>> convolve(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), None, (1, 1), (0, 0), (1, 1), True, True)
     (array([[[[1.]]]]), array([[[[0]]]], dtype=uint8))
     """
+    size = out_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    geometry = (x.shape[2:], weight.shape[2:], stride, padding, dilation, size)
+    listed = not pool and worth_lists(len(x), geometry)
     if padding != (0, 0) and len(x) < TASKS:  # several tasks share an image: copy it once
         x, padding = pad_images(x, padding), (0, 0)
-    plan = forward_plan(
-        x.shape, element_steps(x), weight.shape, stride, padding, dilation, pool, x.itemsize
-    )
-    out = empty_channels_last(plan.out_shape, x.dtype)
+    if listed:
+        plan = list_plan(x.shape, element_steps(x), len(weight), geometry, x.itemsize)
+    else:
+        plan = forward_plan(
+            x.shape, element_steps(x), weight.shape, stride, padding, dilation, pool, x.itemsize
+        )
+    shape = (len(x), len(weight), size[0] // 2, size[1] // 2) if pool else (len(x), len(weight), *size)
+    out = empty_channels_last(shape, x.dtype)
     places = None
     if pool:
         size = x.itemsize
@@ -178,11 +183,13 @@ def convolve(x, weight, bias, stride, padding, dilation, relu, pool):
     pitch = channel_pitch(out_channels, x.itemsize)
     panels = -(-pitch // (2 * channel_pitch(1, x.itemsize)))
     packed = np.empty(pitch * (depth + 1) + channel_pitch(1, x.itemsize), x.dtype)
-    numbers = (out_channels, depth, pitch, 0 if bias is None else 1)
+    least = channel_pitch(1, x.itemsize) if listed else least_width(x.itemsize)
+    numbers = (out_channels, depth, pitch, 0 if bias is None else 1, least)
     bias = weight if bias is None else np.ascontiguousarray(bias)
     launch(_pack, (weight, bias, packed), numbers, panels, 8.0 * weight.size)
     winners = 0 if places is None else address_of(places)
     work = float(weight.size) * out.size / out_channels * (4 if pool else 1)
+    task = convolve_lists if listed else _convolve
     numbers = (address_of(plan.table), winners, int(relu))
-    launch(_convolve, (x, packed, out), numbers, plan.tasks, work, plan.scratch or 1)
+    launch(task, (x, packed, out), numbers, plan.tasks, work, plan.scratch or 1)
     return out, places

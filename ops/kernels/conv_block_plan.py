@@ -14,11 +14,15 @@ import numpy as np
 
 from .channels_last import channel_pitch
 from .conv_block_forward import BLOCK, TASKS, out_size, tap_offsets
+from .conv_dots import DOT_SUMS, packed_dots, worth_dots
+from .conv_lists import image_copy, input_lists, skewed, weight_lists, worth_lists
+from .conv_strips import least_width
 from .halo import halo_table
 
-__all__ = ["HEADER", "PHASE", "BackwardPlan", "backward_plan"]
+__all__ = ["HEADER", "LISTS", "PHASE", "BackwardPlan", "backward_plan"]
 
-HEADER = 20  # numbers of a plan before its tables
+HEADER = 23  # numbers of a plan before its tables
+LISTS = 4  # numbers before lists
 PHASE = 6  # numbers of a phase
 SPLITS = 16  # partial sums of a weight gradient, at most
 SUMS = 2**18  # elements of all partial sums together, at most: 1 MiB of float32
@@ -59,6 +63,36 @@ class BackwardPlan(NamedTuple):
     in_pitch: int
     scratch: int
     packed: int
+    phases: int
+    least: int
+    dots: bool
+
+
+def _phase_tables(size, geometry, summed, packed, pitch, in_pitch, images_each):
+    """Layout of the gradient's scratch memory and the tables of all phases: see `backward_plan`.
+
+    A tap is multiplied with ``summed`` rows of packed weights and takes ``packed`` elements of them.
+    """
+    down, across = map(_axis, *geometry)
+    row_step = (across.before + geometry[5][1] + across.after) * pitch
+    image_step = (down.before + geometry[5][0] + down.after) * row_step
+    lead = down.before * row_step + across.before * pitch
+    blocks = np.arange(images_each)[:, None, None]
+    phases, tables, numbers, place, weights = [], [], [], 0, 0
+    for h, h_starts, h_taps, h_offsets in down.phases:
+        for w, w_starts, w_taps, w_offsets in across.phases:
+            starts = h_starts[:, None] * row_step + w_starts * pitch + blocks * image_step + lead
+            targets = (h[:, None] * size[1] + w + blocks * (size[0] * size[1])) * in_pitch
+            offsets = -(h_offsets[:, None] * row_step + w_offsets * pitch).ravel()
+            offsets = (np.arange(summed)[:, None] + offsets).ravel()
+            ends = place + starts.size, place + 2 * starts.size
+            phases += [len(h) * len(w), len(offsets), place, *ends, weights]
+            tables += [starts.ravel(), targets.ravel(), offsets]
+            met = (h_taps[:, None] * geometry[1][1] + w_taps).ravel()
+            numbers += [len(met), *met]
+            place = ends[1] + len(offsets)
+            weights += len(met) * packed
+    return row_step, image_step, lead, phases, tables, numbers
 
 
 @functools.lru_cache(maxsize=256)
@@ -69,49 +103,49 @@ def backward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, i
     columns of the output, pool; row step, image step and first pixel of the gradient's scratch memory,
     elements of a block there; taps, row and column step between the inputs of two output pixels, number
     of phases, input pitch, elements of an image of the input's gradient, elements of a block's copy of
-    the input.  Then come the halo's table, the taps' offsets, and PHASE numbers for each phase:
+    the input; whether there are lists, smallest width of a panel, whether the input's gradient is made of
+    dot products.  Then come the halo's table, the taps' offsets, and PHASE numbers for each phase:
     pixels of an image, depth, places of its pixels, targets and taps after the phases, and of its weights.
     """
     images, channels = shape[:2]
     out_channels, kernel = weight_shape[0], weight_shape[2:]
     rows, columns = out_size(shape[2:], kernel, stride, padding, dilation)
     pitch, in_pitch = channel_pitch(out_channels, itemsize), channel_pitch(channels, itemsize)
-    halo = halo_table(shape, steps, padding)
+    geometry = (shape[2:], kernel, stride, padding, dilation, (rows, columns))
+    listed = not pool and worth_lists(images, geometry)
+    halo = image_copy(shape, steps) if listed else halo_table(shape, steps, padding)
     taps = tap_offsets(channels, kernel, dilation, halo[7:11])
 
-    depth = len(taps)
+    depth, taps_each = len(taps), kernel[0] * kernel[1]
     pixels = rows * columns
     splits = max(1, min(images, SPLITS, SUMS // (depth * pitch), images * pixels // BLOCK))
     parts = 1 if splits >= TASKS else -(-TASKS // (2 * splits))
     images_each = max(1, min(-(-images // splits), BLOCK // max(1, pixels)))
 
-    down, across = map(_axis, shape[2:], kernel, stride, padding, dilation, (rows, columns))
-    row_step = (across.before + columns + across.after) * pitch
-    image_step = (down.before + rows + down.after) * row_step
-    lead = down.before * row_step + across.before * pitch
-    blocks = np.arange(images_each)[:, None, None]
-    in_image = shape[2] * shape[3] * in_pitch
-    phases, tables, numbers, place, weights = [], [], [], 0, 0
-    for h, h_starts, h_taps, h_offsets in down.phases:
-        for w, w_starts, w_taps, w_offsets in across.phases:
-            starts = h_starts[:, None] * row_step + w_starts * pitch + blocks * image_step + lead
-            targets = (h[:, None] * shape[3] + w) * in_pitch + blocks * in_image
-            offsets = -(h_offsets[:, None] * row_step + w_offsets * pitch).ravel()
-            offsets = (np.arange(out_channels)[:, None] + offsets).ravel()
-            ends = place + starts.size, place + 2 * starts.size
-            phases += [len(h) * len(w), len(offsets), place, *ends, weights]
-            tables += [starts.ravel(), targets.ravel(), offsets]
-            numbers += [[len(h_taps) * len(w_taps)], (h_taps[:, None] * kernel[1] + w_taps).ravel()]
-            place = ends[1] + len(offsets)
-            weights += len(offsets) * in_pitch
+    vector = channel_pitch(1, itemsize)
+    least = vector if listed else least_width(itemsize)
+    dots = not listed and worth_dots(channels, out_channels, pitch, vector, least)
+    packed = packed_dots(channels, pitch) if dots else out_channels * in_pitch
+    if listed:
+        row_step, lead = columns * pitch, 0
+        image_step = skewed(rows * row_step)
+        by_tap = weight_lists(geometry, halo[10], pitch)
+        by_pixel, size = input_lists(geometry, pitch, vector)
+        phases = [by_tap.shape[1], by_tap.size, size[1], len(by_pixel[0])]
+        tables, numbers = [by_tap.ravel(), *by_pixel], [taps_each, *range(taps_each)]
+    else:
+        row_step, image_step, lead, phases, tables, numbers = _phase_tables(
+            shape[2:], geometry, 1 if dots else out_channels, packed, pitch, in_pitch, images_each
+        )
+    count = 1 if listed else stride[0] * stride[1]
     header = [
         images, splits, parts, images_each, out_channels, pitch, rows, columns, pool, row_step,
         image_step, lead, images_each * image_step, depth, stride[0] * halo[9], stride[1] * halo[10],
-        len(down.phases) * len(across.phases), in_pitch, in_image, images_each * halo[12],
+        count, in_pitch, shape[2] * shape[3] * in_pitch, images_each * halo[12], listed, least, dots,
     ]  # fmt: skip
     table = np.concatenate([header, halo, taps, phases, *tables]).astype(np.int64)
-    scratch = images_each * (image_step + halo[12]) + 2 * channel_pitch(1, itemsize)
+    scratch = images_each * (image_step + halo[12]) + 2 * vector + DOT_SUMS
     return BackwardPlan(
-        table, np.concatenate(numbers).astype(np.int64), splits, parts, depth, pitch, in_pitch,
-        scratch, weights + in_pitch,
+        table, np.array(numbers, np.int64), splits, parts, depth, pitch, in_pitch, scratch,
+        taps_each * packed, count, least, dots,
     )  # fmt: skip

@@ -10,9 +10,9 @@ A strip is a loop over tiles, so that short sums (27 steps in a first layer) do 
 
 from __future__ import annotations
 
-from .cpu import REGISTERS
+from .cpu import REGISTERS, lanes
 from .jit import jit
-from .masked import offsets_of_windows, tile_clamp, tile_store_windows
+from .masked import offsets_of_windows, tile_clamp, tile_load_half, tile_store_windows
 from .simd import (
     fence,
     lanes_of,
@@ -25,7 +25,8 @@ from .simd import (
     tile_store,
 )
 
-__all__ = ["PIXELS", "TAPS", "WINDOWS", "output_strip", "pooled_strip", "weight_strip"]
+__all__ = ["PIXELS", "TAPS", "WINDOWS", "least_width", "output_strip", "panel_width",
+           "pooled_strip", "weight_strip"]  # fmt: skip
 
 PIXELS = 8 if REGISTERS == 32 else 6  # rows of a tile of output pixels
 WINDOWS = 2 if REGISTERS == 32 else 1  # 2 x 2 windows of a tile to be pooled
@@ -33,16 +34,42 @@ POOLED = 4 * WINDOWS
 TAPS = 9 if REGISTERS == 32 else 6  # rows of a tile of weight gradients: most kernels are 3 x 3
 
 
-def _output_strip(vectors):
+def least_width(itemsize: int) -> int:
+    """Channels of the narrowest panel of weights: half a vector, where that is not too short.
+
+    >>> least_width(4) <= lanes(4)
+    True
+    """
+    vector = lanes(itemsize)
+    return vector // 2 if vector >= 8 else vector
+
+
+@jit
+def panel_width(channels, first, lanes, least):
+    """Width of the panel of weights that begins at channel ``first``: two vectors, one, or ``least``."""
+    rest = channels - first
+    return 2 * lanes if rest > lanes else lanes if rest > least else least
+
+
+@jit
+def tile_load_whole(pointer, offsets, columns):
+    """`tile_load` of whole vectors."""
+    return tile_load(pointer, offsets, columns, None)
+
+
+def _output_strip(vectors, half=False):
+    load = tile_load_half if half else tile_load_whole
+
     @jit
     def output_strip(
         a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu
     ):
         no_inline()
-        width = vectors * lanes_of(a)
+        width = lanes_of(a) // 2 if half else vectors * lanes_of(a)
         for number in range(first, stop):
             rows = offsets_from_table(number * PIXELS, last, pixels, PIXELS)
-            tile = tile_load(bias, offsets_by_step(0, 0, 0, PIXELS), vectors, None)
+            starts = offsets_by_step(0, 0, 0, PIXELS)
+            tile = load(bias, starts, vectors)
             row = weights
             for k in range(depth):
                 tile = tile_add_outer(tile, pointer_shift(a, taps[k]), rows, row)
@@ -54,6 +81,7 @@ def _output_strip(vectors):
     return output_strip
 
 
+_half_output = _output_strip(1, half=True)
 _narrow_output = _output_strip(1)
 _wide_output = _output_strip(2)
 
@@ -63,24 +91,29 @@ def output_strip(a, pixels, first, stop, last, taps, depth, weights, bias, out, 
     """``out[targets[p] + j] = clamp(bias[j] + sum_k a[pixels[p] + taps[k]] * weights[k, j])``.
 
     For the tiles first <= number < stop of PIXELS pixels p each, of which there are ``last`` + 1, and
-    j < width: one or two vectors.  ``relu`` says whether negative results become 0.
+    j < width: half a vector, one or two.  ``relu`` says whether negative results become 0.
     """
-    if width == lanes_of(a):
+    if width < lanes_of(a):
+        _half_output(a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu)
+    elif width == lanes_of(a):
         _narrow_output(a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu)
     else:
         _wide_output(a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu)
 
 
-def _pooled_strip(vectors):
+def _pooled_strip(vectors, half=False):
+    load = tile_load_half if half else tile_load_whole
+
     @jit
     def pooled_strip(
         a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu, winners
     ):
         no_inline()
-        width = vectors * lanes_of(a)
+        width = lanes_of(a) // 2 if half else vectors * lanes_of(a)
         for number in range(first, stop):
             rows = offsets_of_windows(number * WINDOWS, last, pixels, POOLED)
-            tile = tile_load(bias, offsets_by_step(0, 0, 0, POOLED), vectors, None)
+            starts = offsets_by_step(0, 0, 0, POOLED)
+            tile = load(bias, starts, vectors)
             row = weights
             for k in range(depth):
                 tile = tile_add_outer(tile, pointer_shift(a, taps[k]), rows, row)
@@ -92,6 +125,7 @@ def _pooled_strip(vectors):
     return pooled_strip
 
 
+_half_pooled = _pooled_strip(1, half=True)
 _narrow_pooled = _pooled_strip(1)
 _wide_pooled = _pooled_strip(2)
 
@@ -105,7 +139,11 @@ def pooled_strip(
     ``pixels[4 * w]`` and the next three are window w; a tile has WINDOWS of them.  ``winners`` gets the
     number (0 to 3) of the largest pixel, at the same places as ``out`` the maximum.
     """
-    if width == lanes_of(a):
+    if width < lanes_of(a):
+        _half_pooled(
+            a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu, winners
+        )
+    elif width == lanes_of(a):
         _narrow_pooled(
             a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu, winners
         )
@@ -115,16 +153,19 @@ def pooled_strip(
         )
 
 
-def _weight_strip(vectors):
+def _weight_strip(vectors, half=False):
+    load = tile_load_half if half else tile_load_whole
+
     @jit
-    def weight_strip(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, sums):
+    def weight_strip(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, start, start_step, sums):
         no_inline()
-        width = vectors * lanes_of(x)
+        width = lanes_of(x) // 2 if half else vectors * lanes_of(x)
         column_step, grad_column_step = x_steps[2], grad_steps[2]
         for number in range(first, stop):
             rows = offsets_from_table(number * TAPS, last, taps, TAPS)
             places = offsets_by_step(number * TAPS, last, width, TAPS)
-            tile = tile_load(sums, places, vectors, None)
+            starts = offsets_by_step(number * TAPS, last, start_step, TAPS)
+            tile = load(start, starts, vectors)
             for image in range(counts[0]):
                 for line in range(counts[1]):
                     a = pointer_shift(x, image * x_steps[0] + line * x_steps[1])
@@ -139,19 +180,24 @@ def _weight_strip(vectors):
     return weight_strip
 
 
+_half_weight = _weight_strip(1, half=True)
 _narrow_weight = _weight_strip(1)
 _wide_weight = _weight_strip(2)
 
 
 @jit
-def weight_strip(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, sums, width):
-    """``sums[k, j] += sum_p x[p * x_steps + taps[k]] * grad[p * grad_steps + j]``.
+def weight_strip(
+    x, taps, first, stop, last, x_steps, grad, grad_steps, counts, start, start_step, sums, width
+):
+    """``sums[k, j] = start[k, j] + sum_p x[p * x_steps + taps[k]] * grad[p * grad_steps + j]``.
 
     For the tiles first <= number < stop of TAPS taps k each, of which there are ``last`` + 1, and j <
-    width: one or two vectors.  The pixels p run over ``counts`` images, lines and columns; steps and
-    counts are tuples of three.
+    width: half a vector, one or two.  The pixels p run over ``counts`` images, lines and columns; steps and
+    counts are tuples of three.  ``start`` may be ``sums``; rows of it are ``start_step`` apart.
     """
-    if width == lanes_of(x):
-        _narrow_weight(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, sums)
+    if width < lanes_of(x):
+        _half_weight(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, start, start_step, sums)
+    elif width == lanes_of(x):
+        _narrow_weight(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, start, start_step, sums)
     else:
-        _wide_weight(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, sums)
+        _wide_weight(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, start, start_step, sums)

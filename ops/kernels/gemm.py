@@ -17,13 +17,12 @@ import numpy as np
 
 from .cpu import lanes
 from .jit import jit
-from .launch import Task, address_of, launch
-from .micro import DOT_COLUMNS, DOT_ROWS, FEW_ROWS, ROWS, SUMS, dot_tile, outer_tile
+from .launch import Launch, Task
+from .micro import ROWS, STREAM_COLUMNS, STREAM_DEPTH, STREAM_ROWS, outer_strip, stream_tile
 from .simd import (
     lanes_of,
     offsets_by_step,
     pointer_shift,
-    table_at,
     transpose_block,
     vector_load,
     vector_store,
@@ -34,7 +33,8 @@ __all__ = ["batched_matmul", "linear", "matmul"]
 DEPTH = 256  # a block of 8 panels of 256 x 32 float32 is 256 KiB
 PANELS = 8
 SMALL_BATCH = 16
-DOT_DEPTH = 1024  # 16 rows of float32 are 64 KiB
+DEPTH_IN_PLACE = 64
+SUMS = STREAM_ROWS * STREAM_COLUMNS + 15  # room for the sums of a tile in whole vectors
 
 
 @jit
@@ -79,7 +79,7 @@ def _multiply(arrays, numbers, task, worker):
     rows, columns, depth = numbers[0], numbers[1], numbers[2]
     a_row, a_column, b_row, b_column = numbers[3], numbers[4], numbers[5], numbers[6]
     rows_each, columns_each, block, start_step = numbers[9], numbers[10], numbers[11], numbers[12]
-    panel_table, source_table, in_place = table_at(numbers[13]), table_at(numbers[15]), numbers[16]
+    depth_each, in_place = numbers[13], numbers[15]
     scratch = pointer_shift(scratch, worker * numbers[14])
     row_blocks, column_blocks = -(-rows // rows_each), -(-columns // columns_each)
     batch, task = task // (row_blocks * column_blocks), task % (row_blocks * column_blocks)
@@ -91,44 +91,34 @@ def _multiply(arrays, numbers, task, worker):
     width = 2 * lanes_of(a)
     for column in range(first_column, last_column, block):
         block_columns = min(block, last_column - column)
-        for k in range(0, depth, DEPTH):
-            block_depth = min(DEPTH, depth - k)
+        # whole vectors are read: the last, partial panel needs a copy with room behind it
+        packed = block_columns % width if in_place else block_columns
+        left = block_columns - packed
+        for k in range(0, depth, depth_each):
+            block_depth = min(depth_each, depth - k)
             source = pointer_shift(b, k * b_row + column * b_column)
-            packed = (
-                block_columns % width if in_place else block_columns
-            )  # only the last, partial panel if in place
-            first_packed = block_columns - packed
             _pack(
-                pointer_shift(source, first_packed * b_column),
-                b_row,
-                b_column,
-                block_depth,
-                packed,
-                scratch,
+                pointer_shift(source, left * b_column), b_row, b_column, block_depth, packed, scratch
             )
+            begin, begin_row, begin_panel = pointer_shift(start, column * start_step), 0, width * start_step
             for row in range(0, last_row - first_row, ROWS):
                 tile_a = pointer_shift(a, row * a_row + k * a_column)
                 last = min(ROWS, last_row - first_row - row) - 1
-                j = 0
-                while j < block_columns:
-                    tile_out = pointer_shift(out, row * columns + column + j)
-                    tile_width = (
-                        2 * width if last < FEW_ROWS and j + 2 * width <= first_packed else width
-                    )
-                    begin, begin_step = tile_out, columns
-                    if k == 0:
-                        begin, begin_step = pointer_shift(start, (column + j) * start_step), 0
-                    panel, table = pointer_shift(source, j), source_table
-                    if j >= first_packed:
-                        panel, table = (
-                            pointer_shift(scratch, (j - first_packed) * block_depth),
-                            panel_table,
-                        )
-                    outer_tile(
-                        tile_a, a_row, a_column, last, panel, table, block_depth,
-                        begin, begin_step, tile_out, columns, min(tile_width, block_columns - j),
+                tile_out = pointer_shift(out, row * columns + column)
+                if k > 0:
+                    begin, begin_row, begin_panel = tile_out, columns, width
+                if left > 0:
+                    outer_strip(
+                        tile_a, a_row, a_column, last, source, b_row, width, block_depth,
+                        begin, begin_row, begin_panel, tile_out, columns, left,
                     )  # fmt: skip
-                    j += tile_width
+                if packed > 0:
+                    skipped = left // width * begin_panel
+                    outer_strip(
+                        tile_a, a_row, a_column, last, scratch, width, width * block_depth, block_depth,
+                        pointer_shift(begin, skipped), begin_row, begin_panel,
+                        pointer_shift(tile_out, left), columns, packed,
+                    )  # fmt: skip
 
 
 @Task
@@ -137,88 +127,104 @@ def _multiply_few_rows(arrays, numbers, task, worker):
     a, b, out, start, scratch = arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]
     rows, columns, depth, a_row, b_column = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     out_row, out_column, columns_each, start_step = numbers[5], numbers[6], numbers[7], numbers[8]
-    sums = pointer_shift(scratch, worker * numbers[9])
+    sums = pointer_shift(scratch, worker * SUMS)
     last = min((task + 1) * columns_each, columns)
-    for column in range(task * columns_each, last, DOT_COLUMNS):
-        b_rows = offsets_by_step(column, last - 1, b_column, DOT_COLUMNS)
-        for k in range(0, depth, DOT_DEPTH):
-            block_depth = min(DOT_DEPTH, depth - k)
-            for row in range(0, rows, DOT_ROWS):
-                a_rows = offsets_by_step(row, rows - 1, a_row, DOT_ROWS)
-                dot_tile(pointer_shift(a, k), a_rows, pointer_shift(b, k), b_rows, block_depth, sums)
-                for r in range(min(DOT_ROWS, rows - row)):
-                    for c in range(min(DOT_COLUMNS, last - column)):
+    for column in range(task * columns_each, last, STREAM_COLUMNS):
+        b_rows = offsets_by_step(column, last - 1, b_column, STREAM_COLUMNS)
+        for k in range(0, depth, STREAM_DEPTH):
+            block_depth = min(STREAM_DEPTH, depth - k)
+            for row in range(0, rows, STREAM_ROWS):
+                a_rows = offsets_by_step(row, rows - 1, a_row, STREAM_ROWS)
+                stream_tile(pointer_shift(a, k), a_rows, pointer_shift(b, k), b_rows, block_depth, sums)
+                for r in range(min(STREAM_ROWS, rows - row)):
+                    for c in range(min(STREAM_COLUMNS, last - column)):
                         place = (row + r) * out_row + (column + c) * out_column
                         before = out[place] if k else start[(column + c) * start_step]
-                        out[place] = before + sums[r * DOT_COLUMNS + c]
+                        out[place] = before + sums[r * STREAM_COLUMNS + c]
 
 
-@functools.cache
-def _constants(dtype):
-    """Elements of two vectors, and zeros for the widest tile."""
+# ---------------------------------------------------------------- planning
+
+
+def _launch_general(dtype, batch, rows, columns, depth, a_steps, b_steps, biased):
+    """The launch of the general path for ``batch`` matrices; steps: of the batch, of rows, of columns."""
     width = 2 * lanes(dtype.itemsize)
-    return width, np.zeros(2 * width, dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _row_table(step):
-    """The table of offsets of ``DEPTH`` rows, and its address."""
-    table = np.arange(DEPTH, dtype=np.int64) * step
-    return table, address_of(table)
-
-
-def _steps(matrix):
-    """Strides in elements."""
-    size = matrix.itemsize
-    return [stride // size for stride in matrix.strides]
-
-
-def _product(a, b, bias, batch, a_batch, b_batch, a_steps, b_steps, out):
-    """out = bias + a @ b for ``batch`` matrices, general path."""
-    rows, columns = out.shape[-2:]
-    depth = a.shape[-1]
-    width, zeros = _constants(a.dtype)
     work = batch * rows * columns * depth
     rows_each, columns_each = rows, columns
-    if (
-        work > 500_000
-    ):  # blocks large enough to repay their packing, yet 8 or more of them where there is the work
+    if work > 500_000:  # 8 blocks or more, each large enough to repay the copy of its columns
         rows_each = min(rows, 256)
         missing = -(-8 // (batch * -(-rows // rows_each)))
-        if missing > 1:
-            columns_each = max(2, -(-columns // (missing * width))) * width
-            missing = -(-missing // -(-columns // columns_each))
-            rows_each = min(rows_each, max(32, -(-rows_each // (missing * ROWS)) * ROWS))
+        panels = -(-columns // width)
+        columns_each = max(1 if panels <= 4 else 2, -(-panels // missing)) * width
+        if batch * -(-rows // rows_each) * -(-columns // columns_each) == 1:
+            rows_each = max(64, -(-rows_each // (2 * ROWS)) * ROWS)
     block = min(PANELS * width, columns_each)
-    in_place = rows <= SMALL_BATCH and b_steps[1] == 1  # too few rows to repay a copy
-    _panel_table, panel_table = _row_table(width)  # the tables stay alive while their addresses are used
-    _source_table, source_table = _row_table(b_steps[0]) if in_place else (None, 0)
-    scratch = min(depth, DEPTH) * -(-block // width) * width
+    in_place = rows <= SMALL_BATCH and b_steps[2] == 1  # too few rows to repay a copy
+    depth_each = min(depth, DEPTH_IN_PLACE if in_place else DEPTH)
+    scratch = depth_each * (width if in_place else -(-block // width) * width)
     numbers = (
-        rows, columns, depth, *a_steps, *b_steps, a_batch, b_batch,
-        rows_each, columns_each, block, 0 if bias is None else 1, panel_table, scratch,
-        source_table, in_place,
+        rows, columns, depth, *a_steps[1:], *b_steps[1:], a_steps[0], b_steps[0],
+        rows_each, columns_each, block, biased, depth_each, scratch, in_place,
     )  # fmt: skip
     tasks = batch * -(-rows // rows_each) * -(-columns // columns_each)
-    launch(_multiply, (a, b, out, zeros if bias is None else bias), numbers, tasks, work, scratch)
-    return out
+    return Launch(_multiply, dtype, numbers, tasks, work, scratch)
 
 
-def _few_rows(a, b_columns, bias, out, transposed=False):
-    """out = bias + a @ b_columns.T, both contiguous along axis 1; ``transposed`` fills out.T instead."""
-    rows, depth = a.shape
-    columns = b_columns.shape[0]
-    _, zeros = _constants(a.dtype)
-    out_steps = (1, rows) if transposed else (columns, 1)
+def _launch_few_rows(dtype, rows, columns, depth, a_row, b_column, out_steps, biased):
+    """The launch for few rows; both matrices are contiguous along ``depth``."""
     columns_each = max(32, -(-columns // 32))
-    numbers = (
-        rows, columns, depth, _steps(a)[0], _steps(b_columns)[0], *out_steps,
-        columns_each, 0 if bias is None else 1, SUMS,
-    )  # fmt: skip
+    numbers = rows, columns, depth, a_row, b_column, *out_steps, columns_each, biased
     tasks = -(-columns // columns_each)
-    arrays = (a, b_columns, out, zeros if bias is None else bias)
-    launch(_multiply_few_rows, arrays, numbers, tasks, rows * columns * depth, SUMS)
-    return out
+    return Launch(_multiply_few_rows, dtype, numbers, tasks, rows * columns * depth, SUMS)
+
+
+class _Product:
+    """A product of matrices of known shapes and strides: planned once, computed often."""
+
+    def __init__(self, dtype, a_shape, a_strides, b_shape, b_strides, biased):
+        *batch, rows, depth = a_shape
+        columns = b_shape[-1]
+        batch = batch[0] if batch else 1
+        self._shape, self._dtype = (*a_shape[:-1], columns), dtype
+        self._zeros = np.zeros(4 * lanes(dtype.itemsize), dtype)  # the bias of a product without one
+        self._prepare, self._launch, self._swap = None, None, False
+        a_steps = [stride // dtype.itemsize for stride in a_strides]
+        b_steps = [stride // dtype.itemsize for stride in b_strides]
+        if batch * rows * columns * depth == 0:
+            return
+        if len(a_shape) == 2 and depth >= 32:
+            if b_steps[0] == 1 and rows <= SMALL_BATCH:
+                contiguous = a_steps[1] == 1
+                self._prepare = None if contiguous else np.ascontiguousarray
+                step = a_steps[0] if contiguous else depth
+                self._launch = _launch_few_rows(
+                    dtype, rows, columns, depth, step, b_steps[1], (columns, 1), biased
+                )
+                return
+            if a_steps[1] == 1 and columns <= 4 and not biased:
+                self._swap = True
+                self._launch = _launch_few_rows(
+                    dtype, columns, rows, depth, depth, a_steps[0], (1, columns), False
+                )
+                return
+        if len(a_shape) == 2:
+            a_steps, b_steps = [0, *a_steps], [0, *b_steps]
+        self._launch = _launch_general(dtype, batch, rows, columns, depth, a_steps, b_steps, biased)
+
+    def __call__(self, a, b, bias=None):
+        out = np.empty(self._shape, self._dtype)
+        if self._launch is None:
+            out[...] = 0 if bias is None else bias
+        elif self._swap:
+            self._launch(np.ascontiguousarray(b.T), a, out, self._zeros)
+        else:
+            if self._prepare is not None:
+                a = self._prepare(a)
+            self._launch(a, b, out, self._zeros if bias is None else np.ascontiguousarray(bias))
+        return out
+
+
+_product = functools.lru_cache(maxsize=1024)(_Product)
 
 
 def matmul(a, b, bias=None):
@@ -234,20 +240,7 @@ def matmul(a, b, bias=None):
     >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    (rows, depth), columns = a.shape, b.shape[1]
-    out = np.empty((rows, columns), a.dtype)
-    if rows == 0 or columns == 0 or depth == 0:
-        out[...] = 0 if bias is None else bias
-        return out
-    if bias is not None:
-        bias = np.ascontiguousarray(bias)
-    a_steps, b_steps = _steps(a), _steps(b)
-    if depth >= 32:
-        if rows <= SMALL_BATCH and b_steps[0] == 1:
-            return _few_rows(a if a_steps[1] == 1 else np.ascontiguousarray(a), b.T, bias, out)
-        if columns <= 4 and a_steps[1] == 1 and bias is None:
-            return _few_rows(np.ascontiguousarray(b.T), a, None, out, transposed=True)
-    return _product(a, b, bias, 1, 0, 0, a_steps, b_steps, out)
+    return _product(a.dtype, a.shape, a.strides, b.shape, b.strides, bias is not None)(a, b, bias)
 
 
 def linear(x, weight, bias=None):
@@ -278,9 +271,4 @@ def batched_matmul(a, b):
     >>> batched_matmul(np.ones((2, 1, 3)), np.ones((2, 3, 1))).ravel()
     array([3., 3.])
     """
-    (batch, rows, depth), columns = a.shape, b.shape[2]
-    if batch * rows * columns * depth == 0:
-        return np.zeros((batch, rows, columns), a.dtype)
-    out = np.empty((batch, rows, columns), a.dtype)
-    (a_batch, *a_steps), (b_batch, *b_steps) = _steps(a), _steps(b)
-    return _product(a, b, None, batch, a_batch, b_batch, a_steps, b_steps, out)
+    return _product(a.dtype, a.shape, a.strides, b.shape, b.strides, False)(a, b)

@@ -24,19 +24,19 @@ from numba import config, prange, types
 from .jit import callback_address, jit
 from .simd import call_task, fetch_add_one, table_at
 
-__all__ = ["Task", "get_num_threads", "launch", "set_num_threads"]
+__all__ = ["Launch", "Task", "get_num_threads", "launch", "set_num_threads"]
 
 # OpenMP starts a parallel loop in 2 microseconds, workqueue in 100 to 200.
 if config.THREADING_LAYER == "default":
     config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
-_LITTLE_WORK = 2_000_000  # multiplications, or their equal in time: about 30 microseconds
-# Beside other programs the second thread is waited for: with a limit of 500,000 a training step of the
-# autoencoder 1024-32-32-32-1024 took 2.1 ms on a shared machine, with 3,000,000 it took 1.3 ms.
+_LITTLE_WORK = 8_000_000  # multiplications, or their equal in time: about 150 microseconds
+# The second thread has gone to sleep since the last launch, and waking it takes about 100 microseconds:
+# two products of 36 x 1024 x 32 took 70 microseconds on one thread and 300 on two.
 _ELEMENTS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
-_HEADER = (
-    object.__basicsize__
-)  # an ndarray's first field, right behind the object header, is its data pointer
+# An ndarray's first field, right behind the object header, is its data pointer; behind a tuple's header lie
+# the addresses of its items.
+_HEADER, _ITEMS = object.__basicsize__, tuple.__basicsize__
 _read_word = ctypes.c_size_t.from_address
 _one_at_a_time = threading.Lock()
 _forked = False
@@ -138,62 +138,85 @@ def address_of(values: np.ndarray) -> int:
 
 
 @jit
-def _find_data(words, count):
-    """Replace the ids of ``count`` arrays by the addresses of their data."""
+def _addresses(arrays, count):
+    """The addresses of the data of the ``count`` arrays in the tuple at the address ``arrays``."""
+    items, words = table_at(arrays + _ITEMS), np.empty(count, np.int64)
     for i in range(count):
-        words[i] = table_at(words[i] + _HEADER)[0]
+        words[i] = table_at(items[i] + _HEADER)[0]
+    return words
 
 
 @jit
-def _run_serially(function, words, count, tasks):
-    _find_data(table_at(words), count)
+def _run_serially(function, arrays, count, numbers, tasks):
+    words = _addresses(arrays, count)
+    place = words.ctypes.data
     for task in range(tasks):
-        call_task(function, words, words + 8 * count, task, 0)
+        call_task(function, place, numbers, task, 0)
+    return words[0]  # numba frees an array after its last use
 
 
 @jit(parallel=True)
-def _run_in_parallel(function, words, count, tasks, workers, counter):
-    _find_data(table_at(words), count)
+def _run_in_parallel(function, arrays, count, numbers, tasks, workers):
+    words, counter = _addresses(arrays, count), np.zeros(1, np.int64)
+    place, next_task = words.ctypes.data, counter.ctypes.data
     for worker in prange(workers):
         while True:
-            task = fetch_add_one(table_at(counter))
+            task = fetch_add_one(table_at(next_task))
             if task >= tasks:
                 break
-            call_task(function, words, words + 8 * count, task, worker)
+            call_task(function, place, numbers, task, worker)
+    return words[0] + counter[0]
 
 
-def launch(task: Task, arrays: tuple, numbers: tuple, tasks: int, work: float, scratch: int = 0) -> None:
-    """Run ``task`` for the task numbers 0 to ``tasks`` - 1 and return when all are done.
+class Launch:
+    """A `Task` with its numbers, to be run on one set of arrays after the other.
+
+    A kernel that keeps it for arrays of the same shapes saves a few microseconds a call.
 
     Arguments:
         task: the kernel.
-        arrays: its arrays, all float32 or all float64; the first decides.
+        dtype: of all its arrays, float32 or float64.
         numbers: its integers.
         tasks: the number of tasks.  How a sum is cut must not depend on the number of threads.
         work: multiplications in all, or their equal in time; little work runs serially.
         scratch: elements of scratch memory a worker needs.  The kernel finds the memory of all workers
-        as one
-            more array, not initialised.
+            as one more array, not initialised.
 
-    >>> from ops.kernels.gemm import matmul  # a user of launch
+    >>> from ops.kernels.gemm import matmul  # a user of Launch
     >>> matmul(np.eye(2), np.ones((2, 1))).tolist()
     [[1.0], [1.0]]
     """
-    dtype = arrays[0].dtype
-    function = task.address(dtype)
-    workers = 1 if work < _LITTLE_WORK or _forked else min(_threads, tasks)
-    parallel = workers > 1 and _one_at_a_time.acquire(blocking=False)
-    try:
-        if scratch:
-            arrays += (np.empty((workers if parallel else 1) * scratch, dtype),)
-        words = array.array("q", map(id, arrays))
-        words.extend(numbers)
-        place = words.buffer_info()[0]
-        if parallel:
-            counter = array.array("q", [0])
-            _run_in_parallel(function, place, len(arrays), tasks, workers, counter.buffer_info()[0])
-        else:
-            _run_serially(function, place, len(arrays), tasks)
-    finally:
-        if parallel:
-            _one_at_a_time.release()
+
+    __slots__ = ("_dtype", "_function", "_numbers", "_place", "_scratch", "_tasks", "_work")
+
+    def __init__(self, task: Task, dtype, numbers, tasks: int, work: float, scratch: int = 0):
+        self._function, self._dtype = task.address(dtype), dtype
+        self._numbers = array.array("q", numbers)
+        self._place = self._numbers.buffer_info()[0]
+        self._tasks, self._work, self._scratch = tasks, work, scratch
+
+    def __call__(self, *arrays) -> None:
+        """Run all tasks on these arrays and return when they are done."""
+        workers = 1 if self._work < _LITTLE_WORK or _forked else min(_threads, self._tasks)
+        parallel = workers > 1 and _one_at_a_time.acquire(blocking=False)
+        try:
+            if self._scratch:
+                arrays += (np.empty((workers if parallel else 1) * self._scratch, self._dtype),)
+            cut = self._function, id(arrays), len(arrays), self._place, self._tasks
+            if parallel:
+                _run_in_parallel(*cut, workers)
+            else:
+                _run_serially(*cut)
+        finally:
+            if parallel:
+                _one_at_a_time.release()
+
+
+def launch(task: Task, arrays: tuple, numbers: tuple, tasks: int, work: float, scratch: int = 0) -> None:
+    """Run ``task`` once for the task numbers 0 to ``tasks`` - 1; arguments as for `Launch`.
+
+    >>> from ops.kernels.special import sigmoid  # a user of launch
+    >>> sigmoid(np.zeros(2)).tolist()
+    [0.5, 0.5]
+    """
+    Launch(task, arrays[0].dtype, numbers, tasks, work, scratch)(*arrays)

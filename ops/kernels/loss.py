@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
+from .functions import exp
 from .jit import jit
-from .special import exp
 
 __all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward", "softmax",
            "softmax_backward"]  # fmt: skip
@@ -44,11 +44,10 @@ def _maximum(row, lanes):
 
 
 @jit(fastmath=_SUMS)
-def _sum_of_exp(row, largest):
-    """Sum of exp(row - largest)."""
+def _sum(row):
     total = row.dtype.type(0)
     for i in range(row.size):
-        total += exp(row[i] - largest)
+        total += row[i]
     return total
 
 
@@ -59,7 +58,9 @@ def log_softmax_rows(start, stop, x, out):
     for r in range(start, stop):
         row, result = x[r], out[r]
         largest = _maximum(row, lanes)
-        log_total = x.dtype.type(math.log(_sum_of_exp(row, largest)))
+        for i in range(row.size):  # exp and sum in one loop would leave short rows to scalar code
+            result[i] = exp(row[i] - largest)
+        log_total = x.dtype.type(math.log(_sum(result)))
         for i in range(row.size):
             result[i] = (row[i] - largest) - log_total
 
@@ -105,16 +106,25 @@ def softmax_backward_rows(start, stop, grad, probabilities, out):
 
 @jit
 def cross_entropy_rows(start, stop, logits, target, weight, ignore_index, losses, log_probabilities):
-    """losses[r] = -weight[target[r]] * log_softmax(logits[r])[target[r]]; an empty weight is ones."""
+    """losses[r] = -weight[target[r]] * log_softmax(logits[r])[target[r]]; an empty weight is ones.
+
+    Returns the sums of the losses and of the weights, and whether every label is a class or ignored.
+    """
     log_softmax_rows(start, stop, logits, log_probabilities)
+    total, factors, valid, one = 0.0, 0.0, True, logits.dtype.type(1)
     for r in range(start, stop):
         label = target[r]
+        losses[r] = 0
         if label == ignore_index:
-            losses[r] = 0
-        elif weight.size > 0:
-            losses[r] = -weight[label] * log_probabilities[r, label]
-        else:
-            losses[r] = -log_probabilities[r, label]
+            continue
+        if label < 0 or label >= logits.shape[1]:
+            valid = False
+            continue
+        factor = weight[label] if weight.size > 0 else one
+        losses[r] = -factor * log_probabilities[r, label]
+        total += losses[r]
+        factors += factor
+    return total, factors, valid
 
 
 @jit
@@ -183,21 +193,24 @@ def _weight_or_empty(weight, dtype):
 
 
 def cross_entropy(logits, target, weight=None, ignore_index=-100):
-    """Loss of every row and the log-softmax that the backward pass needs: arrays (N,) and (N, C).
+    """Cross entropy of rows: ``(losses, log_probabilities, total, factors, valid)``.
 
     ``logits`` is (N, C), ``target`` int64 (N,) with 0 <= target < C or target == ignore_index,
-    ``weight`` (C,) or None. Nothing is averaged here: the mean divides by the sum of weight[target],
-    which is the caller's to know (torch.nn.CrossEntropyLoss).
+    ``weight`` (C,) or None.  The results are the loss of every row (N,), the log-softmax (N, C) that the
+    backward pass needs, and as numbers the sum of the losses, the sum of weight[target], by which a mean
+    divides (torch.nn.CrossEntropyLoss), and whether every target is in range.
 
-    >>> losses, log_probabilities = cross_entropy(np.zeros((2, 4)), np.array([1, -100]))
-    >>> losses.round(6).tolist()
-    [1.386294, 0.0]
+    >>> losses, log_probabilities, *sums = cross_entropy(np.zeros((2, 4)), np.array([1, -100]))
+    >>> losses.round(6).tolist(), sums[1:]
+    ([1.386294, 0.0], [1.0, True])
     """
     logits, target = np.ascontiguousarray(logits), np.ascontiguousarray(target)
     losses, log_probabilities = np.empty(len(logits), logits.dtype), np.empty_like(logits)
     weight = _weight_or_empty(weight, logits.dtype)
-    cross_entropy_rows(0, len(logits), logits, target, weight, ignore_index, losses, log_probabilities)
-    return losses, log_probabilities
+    sums = cross_entropy_rows(
+        0, len(logits), logits, target, weight, ignore_index, losses, log_probabilities
+    )
+    return losses, log_probabilities, *sums
 
 
 def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_index=-100):

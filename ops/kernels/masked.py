@@ -11,11 +11,13 @@ from numba.core import types
 
 from .cpu import VECTOR_BYTES
 from .simd import (
+    TileType,
     VectorType,
     _int,
     _intrinsic,
     _load,
     _nothing,
+    _places,
     _same,
     _shuffle,
     _splat,
@@ -25,8 +27,8 @@ from .simd import (
     _vectors,
 )
 
-__all__ = ["aligned", "bytes_at", "offsets_of_windows", "spread_window", "tile_clamp", "tile_store_windows",
-           "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
+__all__ = ["aligned", "bytes_at", "offsets_of_windows", "spread_window", "tile_clamp", "tile_load_half",
+           "tile_store_windows", "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
 
 _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 
@@ -55,6 +57,19 @@ def vector_where_positive(builder, kinds, x, condition):
     """``x`` in the lanes where ``condition`` is positive, else zero."""
     zeros = ir.Constant(x.type, None)
     return builder.select(builder.fcmp_ordered(">", condition, zeros), x, zeros)
+
+
+def _half_tile(pointer, offsets, columns):
+    element = pointer.dtype
+    return TileType(element, offsets.count, columns.literal_value, VectorType(element).lanes // 2)
+
+
+@_intrinsic(_half_tile)
+def tile_load_half(builder, kinds, pointer, offsets, columns):
+    """`simd.tile_load` of vectors of half the length: two of them are multiplied in the time of one."""
+    kind = _half_tile(*kinds)
+    places = _places(builder, kind, pointer, offsets, None)
+    return _tile(builder, kind, [_load(builder, place, kind.vector.llvm) for place, _ in places])
 
 
 def _floor(builder, kind, relu):

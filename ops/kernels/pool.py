@@ -18,7 +18,7 @@ from .jit import jit
 from .separable import AxisMap, map_planes, map_planes_backward
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "adaptive_max_pool2d", "avg_pool2d",
-           "avg_pool2d_backward", "gather_planes", "max_pool2d", "scatter_planes"]  # fmt: skip
+           "avg_pool2d_backward", "gather_planes", "max_pool2d", "max_windows", "scatter_planes"]  # fmt: skip
 
 
 @jit
@@ -99,6 +99,15 @@ def _windows(
     return np.stack([first, last], axis=1)
 
 
+def max_windows(size, output_size, kernel, stride, padding, dilation) -> tuple[np.ndarray, np.ndarray]:
+    """First and last-plus-one place of the windows of both axes; all arguments are pairs.
+
+    >>> [axis.tolist() for axis in max_windows((4, 4), (2, 1), (2, 2), (2, 2), (0, 0), (1, 1))]
+    [[[0, 2], [2, 4]], [[0, 2]]]
+    """
+    return tuple(_windows(*axis) for axis in zip(size, output_size, kernel, stride, padding, dilation))
+
+
 @functools.lru_cache(maxsize=256)
 def _adaptive_windows(size: int, output: int) -> np.ndarray:
     """Windows floor(i * size / output) to ceil((i + 1) * size / output) of one axis: (output, 2)."""
@@ -131,9 +140,7 @@ def max_pool2d(x: np.ndarray, kernel, stride, padding, dilation, output_size):
         indices = np.empty(values.shape, np.int64)
         max_pool_2x2_planes(0, len(x), np.ascontiguousarray(x), values, indices)
         return values, indices
-    rows, columns = (
-        _windows(*axis) for axis in zip(x.shape[1:], output_size, kernel, stride, padding, dilation)
-    )
+    rows, columns = max_windows(x.shape[1:], output_size, kernel, stride, padding, dilation)
     return _max_over_windows(x, rows, dilation[0], columns, dilation[1])
 
 

@@ -26,21 +26,21 @@ _FLOATS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType()}
 
 
 class VectorType(types.Type):
-    """One SIMD register of ``element`` (float32 or float64)."""
+    """One SIMD register of ``element`` (float32 or float64), or only ``length`` lanes of it."""
 
-    def __init__(self, element):
-        self.element, self.lanes = element, lanes(element.bitwidth // 8)
+    def __init__(self, element, length=None):
+        self.element, self.lanes = element, length or lanes(element.bitwidth // 8)
         self.llvm = ir.VectorType(_FLOATS[element], self.lanes)
-        super().__init__(name=f"Vector({element})")
+        super().__init__(name=f"Vector({element},{self.lanes})")
 
 
 class TileType(types.Type):
     """``rows`` x ``columns`` vectors of ``element``, held in registers."""
 
-    def __init__(self, element, rows, columns):
-        self.vector, self.rows, self.columns = VectorType(element), rows, columns
+    def __init__(self, element, rows, columns, length=None):
+        self.vector, self.rows, self.columns = VectorType(element, length), rows, columns
         self.llvm = ir.ArrayType(self.vector.llvm, rows * columns)
-        super().__init__(name=f"Tile({element},{rows},{columns})")
+        super().__init__(name=f"Tile({self.vector},{rows},{columns})")
 
 
 @register_model(VectorType)

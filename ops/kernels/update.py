@@ -6,6 +6,7 @@ element is computed by itself, so the results are the same bits for any number o
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from . import vector  # noqa: F401 - gives vectors their operators
 from .jit import jit
-from .launch import Task, address_of, launch
+from .launch import Launch, Task, address_of
 from .simd import lanes_of, pointer_shift, vector_load, vector_splat, vector_store
 
 __all__ = ["adam", "sgd"]
@@ -109,16 +110,23 @@ def _share_memory(arrays) -> bool:
     return any(end > start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
+@functools.lru_cache(maxsize=256)
+def _launch(task, dtype, width, sizes, flags, cost):
+    """The launch for parameters of these sizes, ``width`` arrays each."""
+    offsets = list(itertools.accumulate(sizes, initial=0))
+    total = offsets[-1]
+    return Launch(task, dtype, (width, len(sizes), *flags, *offsets), -(-total // BLOCK), total * cost)
+
+
 def _sweep(task, rows, options, flags, cost):
     """Launch an update of ``rows`` of arrays with floating-point ``options`` and integer ``flags``."""
     arrays = tuple(itertools.chain.from_iterable(rows))
-    offsets = list(itertools.accumulate([row[0].size for row in rows], initial=0))
-    total = offsets[-1]
+    sizes = tuple([row[0].size for row in rows])
     # Rows that share memory are updated one after the other, as they are by NumPy.
-    work = 0 if total > BLOCK and _share_memory(arrays) else total * cost
+    if sum(sizes) > BLOCK and _share_memory(arrays):
+        cost = 0
     options = np.array(options, rows[0][0].dtype)
-    numbers = len(rows[0]), len(rows), *flags, *offsets
-    launch(task, (options, *arrays), numbers, -(-total // BLOCK), work)
+    _launch(task, options.dtype, len(rows[0]), sizes, flags, cost)(options, *arrays)
 
 
 def sgd(rows, lr, direction, decay, momentum, fresh, starts, nesterov) -> None:

@@ -11,9 +11,12 @@ import inspect
 import math
 import operator
 
+from llvmlite import ir
+from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from .simd import VectorType, _call, _name
+from .masked import _floor, _maximum_of
+from .simd import VectorType, _call, _first_lanes, _intrinsic, _name, _same, _splat, _store
 
 __all__: list[str] = []
 
@@ -75,3 +78,45 @@ def _maximum(builder, x, y):
     """NaN where either is NaN, as `numpy.maximum`."""
     keep_x = builder.or_(builder.fcmp_ordered(">", x, y), builder.fcmp_unordered("uno", x, x))
     return builder.select(keep_x, x, y)
+
+
+@_intrinsic(lambda pointer, number: VectorType(pointer.dtype))
+def vector_full(builder, kinds, pointer, number):
+    """The float64 ``number`` in every lane of a vector of the pointer's element type."""
+    kind = VectorType(kinds[0].dtype)
+    if isinstance(kind.llvm.element, ir.FloatType):
+        number = builder.fptrunc(number, kind.llvm.element)
+    return _splat(builder, number, kind.lanes)
+
+
+@_intrinsic(_same)
+def vector_where_equal(builder, kinds, x, places, offset, number, count):
+    """``x`` in the lanes where the bytes at ``places[offset]`` and on are ``number``, else zero.
+
+    Unless ``count`` is None, only the first ``count`` bytes are read; the other lanes are zero.
+    """
+    numbers = ir.VectorType(ir.IntType(8), x.type.count)
+    zeros, address = ir.Constant(x.type, None), builder.gep(places, [offset])
+    address = builder.bitcast(address, numbers.as_pointer())
+    wanted = _splat(builder, builder.trunc(number, numbers.element), numbers.count)
+    if count is None:
+        found = builder.load(address)
+        found.align = 1
+        return builder.select(builder.icmp_signed("==", found, wanted), x, zeros)
+    inside = _first_lanes(builder, count, numbers.count)
+    arguments = [address, ir.IntType(32)(1), inside, ir.Constant(numbers, None)]
+    found = _call(builder, f"llvm.masked.load.v{numbers.count}i8.p0", numbers, arguments)
+    mine = builder.and_(inside, builder.icmp_signed("==", found, wanted))
+    return builder.select(mine, x, zeros)
+
+
+@_intrinsic(lambda *kinds: types.none)
+def vector_store_maximum(builder, kinds, out, places, offset, a, b, c, d, relu):
+    """Write the maximum of four vectors to ``out[offset]`` and on, and which it was, 0 to 3, to places.
+
+    The first of equal ones, the last NaN; with ``relu`` at least 0, and 0 counts as the first.
+    """
+    best, place = _maximum_of(builder, [a, b, c, d], _floor(builder, kinds[3], relu))
+    _store(builder, best, builder.gep(out, [offset]))
+    address = builder.bitcast(builder.gep(places, [offset]), place.type.as_pointer())
+    builder.store(place, address).align = 1

@@ -10,10 +10,11 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, array_of, case, composite, dtype_of
+from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.division import div
-from ops.indexing.gather import gather
+from ops.elementwise.masking import keep_where
+from ops.indexing.gather import scatter_add
 from ops.loss.regression import choose_reduction, reduce_losses
 from ops.loss.softmax_family import log_softmax
 from ops.loss.softmax_loss import (
@@ -25,9 +26,9 @@ from ops.loss.softmax_loss import (
 )
 from ops.reduction.totals import TYPE_NAMES, sum
 from ops.samples import spaced
-from ops.shape.layout import permute, reshape
+from ops.shape.layout import permute, reshape, zeros_like_view
 
-__all__ = ["cross_entropy", "nll_loss"]
+__all__ = ["cross_entropy", "nll_loss", "nll_rows"]
 
 
 # ------------------------------------------------------------------ what is refused
@@ -126,12 +127,48 @@ _BAD = [Bad((np.ones((4, 5)), np.arange(3)), {}, ValueError, r"Expected input ba
                                                                                "reduction")]
 
 
-def _nll(scores, labels, weight, ignore_index: int, reduction: str):
-    """Negative log-likelihood of rows (M, C) of log-probabilities, written with ops."""
-    factors = row_factors(labels, weight, ignore_index, dtype_of(scores))
-    picked = gather(scores, 1, np.where(labels == ignore_index, 0, labels)[:, None])
-    losses = mul(reshape(picked, labels.shape), -factors)
-    return _mean_of_rows(losses, factors) if reduction == "mean" else reduce_losses(losses, reduction)
+def _nll_grad(g, input_shape, target, weight, ignore_index, reduction):
+    """The cotangent of each loss, negative and times its factor, at the place of the score it was."""
+    factors = -row_factors(target, weight, ignore_index, dtype_of(g))
+    if reduction == "mean":
+        factors /= -factors.sum() or 1
+    places = np.where(target == ignore_index, 0, target)
+    values = mul(g, factors)
+    if type(g) is not np.ndarray:
+        zeros = zeros_like_view(values, input_shape)
+        return scatter_add(zeros, 1, places[:, None], reshape(values, (len(places), 1)))
+    out = np.zeros(input_shape, values.dtype)
+    out[np.arange(len(places)), places] = values
+    return out
+
+
+@op(
+    grad=dict(input=_nll_grad),
+    samples=lambda rng: (case(spaced(rng, (4, 3)), target, weight, -100, reduction)
+                         for target in (np.array([2, 0, 1, 1]), np.array([2, -100, 1, 0]))
+                         for weight in (None, spaced(rng, (3,), 0.5, 2))
+                         for reduction in ("mean", "sum", "none")),
+    reference=nll_reference,
+    exempt={"empty": "in nll_loss", "zero_dim": "takes rows"},
+)
+def nll_rows(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Negative log-likelihood of rows (M, C) of log-probabilities and class numbers (M,).
+
+    >>> float(nll_rows(np.log([[0.5, 0.5]]), np.array([0])).round(3))
+    0.693
+    """
+    places = np.where(target == ignore_index, 0, target)
+    losses = -input[np.arange(len(places)), places]
+    if weight is None and ignore_index not in target:
+        total, losses = len(losses), losses
+    else:
+        factors = row_factors(target, weight, ignore_index, input.dtype)
+        # a row that does not count may hold anything, infinity and NaN included
+        total, losses = factors.sum(), np.where(target == ignore_index, 0, losses * factors)
+    if reduction == "none":
+        return losses
+    result = np.add.reduce(losses)
+    return result if reduction == "sum" else np.asarray(result / total if total else math.nan, input.dtype)
 
 
 def _mean_of_rows(losses, factors):
@@ -165,7 +202,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     labels = _class_numbers(input, target, weight)
     _require_shapes(input, target)
     require_classes(labels, classes, ignore_index)
-    losses = _nll(_rows(input), labels.reshape(-1), array_of(weight), ignore_index, reduction)
+    losses = nll_rows(_rows(input), labels.reshape(-1), array_of(weight), ignore_index, reduction)
     return reshape(losses, tuple(target.shape) if input.ndim > 1
                    else ()) if reduction == "none" else losses
 
@@ -204,8 +241,8 @@ def _smoothed(scores, labels, weight, ignore_index: int, reduction: str, label_s
     factors = row_factors(labels, weight, ignore_index, dtype_of(scores))
     counted = labels != ignore_index
     spread = sum(scores if weight is None else mul(scores, weight), 1)
-    uniform = mul(spread, counted)
-    chosen = _nll(scores, labels, weight, ignore_index, "none")
+    uniform = keep_where(spread, counted)
+    chosen = nll_rows(scores, labels, weight, ignore_index, "none")
     losses = sub(mul(chosen, 1 - label_smoothing), mul(uniform, label_smoothing / scores.shape[1]))
     return _mean_of_rows(losses, factors) if reduction == "mean" else reduce_losses(losses, reduction)
 
@@ -232,6 +269,8 @@ def _of_probabilities(input, target, weight, reduction: str, label_smoothing: fl
            differentiable=("input", "target"),
            bad=[*_BAD, Bad((np.ones((2, 3)), np.arange(2)), {"label_smoothing": 2}, RuntimeError,
                            "between 0.0 and 1.0"),
+                Bad((np.ones((2, 3)), np.ones((2, 3))), {"ignore_index": 1}, RuntimeError,
+                    "not supported for floating point target"),
                 Bad((np.ones((2, 3)), np.ones((2, 3), int)), {}, RuntimeError, "class probabilities, "
                                                                                "got Long")])
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
@@ -261,6 +300,9 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if tuple(input.shape) == tuple(target.shape):
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target, got "
+                               f"{ignore_index=}; leave those rows out instead")
         return _of_probabilities(input, target, weight, reduction, label_smoothing)
     weight = array_of(weight)
     _require_shapes(input, target)

@@ -187,7 +187,7 @@ def _huber_grad(g, input, target, reduction, delta):
 @op(
     grad=dict(input=_huber_grad, target=lambda g, input, target, reduction, delta: neg(
         _huber_grad(g, input, target, reduction, delta))),
-    samples=lambda rng: loss_cases(rng, delta=0.7),
+    samples=lambda rng: (*loss_cases(rng, delta=0.7), *loss_cases(rng, delta=1.2)),
     reference=lambda input, target, reduction="mean", delta=1.0: _reduced(np.vectorize(
         lambda d: 0.5 * d * d if -delta < d < delta else delta * (abs(d) - 0.5 * delta), otypes=[float])(
             input - target), reduction),

@@ -5,6 +5,8 @@ No class number reaches a kernel unchecked.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ops.core import Bad, array_of, case, dtype_of, op
@@ -94,10 +96,14 @@ def _row_parts(g, target, weight, ignore_index, reduction):
     if reduction == "none":
         return g
     target, weight = array_of(target), array_of(weight)
-    parts = np.ones(target.shape, dtype_of(g))
+    factor = 1.0
     if reduction == "mean":
-        parts /= row_factors(target, weight, ignore_index, parts.dtype).sum()
-    return mul(g, parts)
+        if weight is None:
+            total = int(np.count_nonzero(target != ignore_index))
+        else:
+            total = float(row_factors(target, weight, ignore_index, dtype_of(g)).sum())
+        factor = 1 / total if total else math.inf
+    return mul(g, np.full(target.shape, factor, dtype_of(g)))
 
 
 @op(
@@ -156,11 +162,12 @@ def softmax_cross_entropy(input, target, weight=None, ignore_index=-100, reducti
     >>> float(loss.round(3))
     0.693
     """
-    require_classes(target, input.shape[1], ignore_index)
-    losses, log_probabilities = _kernels.cross_entropy(input, target, weight, ignore_index)
+    losses, log_probabilities, total, factors, valid = _kernels.cross_entropy(
+        input, target, weight, ignore_index)
+    if not valid:
+        require_classes(target, input.shape[1], ignore_index)
     if reduction == "none":
         return losses, log_probabilities
-    total = np.add.reduce(losses)
     if reduction == "mean":
-        total = total / row_factors(target, weight, ignore_index, losses.dtype).sum()
-    return total, log_probabilities
+        total = total / factors if factors else math.nan
+    return np.array(total, losses.dtype), log_probabilities

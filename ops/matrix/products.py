@@ -15,7 +15,7 @@ from ops.reduction.totals import sum
 from ops.samples import spaced
 from ops.shape.layout import permute, reshape
 
-__all__ = ["bmm", "dot", "linear", "matmul", "mm", "mv", "outer", "vdot"]
+__all__ = ["bmm", "dot", "linear", "linear_weight", "matmul", "mm", "mv", "outer", "vdot"]
 
 _gemm = LazyModule("ops.kernels.gemm")
 
@@ -74,8 +74,10 @@ def mm(input, mat2):
     >>> mm(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
     array([[11.]])
     """
-    _expect_dims("mm", input=(input, 2), mat2=(mat2, 2))
-    _same_dtype("mm", input, mat2)
+    if input.ndim != 2 or mat2.ndim != 2:
+        _expect_dims("mm", input=(input, 2), mat2=(mat2, 2))
+    if input.dtype != mat2.dtype:
+        _same_dtype("mm", input, mat2)
     if input.shape[1] != mat2.shape[0]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied "
                            f"({input.shape[0]}x{input.shape[1]} and {mat2.shape[0]}x{mat2.shape[1]})")
@@ -130,9 +132,9 @@ def merge_rows(array):
 
 @op(
     grad=dict(
-        input=lambda g, weight: matmul(g, weight),
-        weight=lambda g, input: mm(swap_last(merge_rows(g)), merge_rows(input)),
-        bias=lambda g: sum(g, tuple(range(g.ndim - 1))) if g.ndim > 1 else g,
+        input=lambda g, weight: mm(g, weight) if g.ndim == 2 else matmul(g, weight),
+        weight=lambda g, input: linear_weight(g, input),
+        bias=lambda g: sum(g, 0) if g.ndim == 2 else sum(merge_rows(g), 0) if g.ndim > 1 else g,
     ),
     samples=_linear_cases,
     reference=lambda input, weight, bias=0.0: np.einsum("...k,nk->...n", input, weight) + bias,
@@ -158,13 +160,15 @@ def linear(input, weight, bias=None):
     >>> linear(np.array([1.0, 2.0]), np.array([[3.0, 4.0]]), np.array([0.5]))
     array([11.5])
     """
-    _expect_dims("linear", weight=(weight, 2))
+    if weight.ndim != 2:
+        _expect_dims("linear", weight=(weight, 2))
     if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         got = f"{input.shape[-1]} features" if input.ndim else "a 0-d tensor"
         raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied: the input has {got} "
                            f"(shape {input.shape}), the weight of shape {weight.shape} takes "
                            f"{weight.shape[1]}")
-    _same_dtype("linear", input, weight, *([] if bias is None else [bias]))
+    if input.dtype != weight.dtype or bias is not None and input.dtype != bias.dtype:
+        _same_dtype("linear", input, weight, *([] if bias is None else [bias]))
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {bias.shape}")
     if input.dtype.kind != "f":
@@ -174,6 +178,42 @@ def linear(input, weight, bias=None):
         (int(np.prod(input.shape[:-1])), weight.shape[1]), input.dtype)
     result = _gemm.linear(rows, weight, bias)
     return result if input.ndim == 2 else result.reshape(*input.shape[:-1], weight.shape[0])
+
+
+def _linear_weight_cases(rng):
+    yield case(spaced(rng, (4, 2)), spaced(rng, (4, 3)))
+    yield case(spaced(rng, (2, 2, 2)), spaced(rng, (2, 2, 3)))
+    yield case(spaced(rng, (2,)), spaced(rng, (3,)))
+    yield case(spaced(rng, (0, 2)), spaced(rng, (0, 3)))
+
+
+@op(
+    grad=dict(grad=lambda g, input: linear(input, g), input=lambda g, grad: matmul(grad, g)),
+    samples=_linear_weight_cases,
+    reference=lambda grad, input: np.tensordot(grad, input, 2 * [list(range(grad.ndim - 1))]),
+    bad=[Bad((np.ones((4, 2)), np.ones((3, 2))), {}, RuntimeError,
+             r"linear_weight.*\(4, 2\) and \(3, 2\)")],
+    exempt={"zero_dim": "takes at least vectors"},
+)
+def linear_weight(grad, input):
+    """Gradient of `linear` with respect to its weight: ``grad.T @ input``, summed over all rows.
+
+    Args:
+        grad: cotangent of the output, (..., out_features).
+        input: the layer's input, (..., in_features).
+
+    >>> linear_weight(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]))
+    array([[3., 4.],
+           [6., 8.]])
+    """
+    if grad.shape[:-1] != input.shape[:-1]:
+        raise RuntimeError("linear_weight: all sizes but the last must agree, got shapes "
+                           f"{grad.shape} and {input.shape}")
+    if grad.ndim != 2:
+        grad, input = merge_rows(grad), merge_rows(input)
+    if grad.dtype.kind != "f" or grad.dtype != input.dtype:
+        return mm(swap_last(grad), input)
+    return _gemm.matmul(grad.T, input)
 
 
 # ------------------------------------------------------------------ written with the ops above

@@ -23,6 +23,7 @@ from ops.shape.layout import contiguous, squeeze, unsqueeze
 __all__ = ["Windows", "max_pool1d", "max_pool2d", "max_pooling", "planes_gather", "planes_scatter"]
 
 _kernels = LazyModule("ops.kernels.pool")
+_channels_last = LazyModule("ops.kernels.pool_channels_last")
 _scatter = LazyModule("ops.kernels.scatter")
 
 
@@ -213,6 +214,7 @@ def _pooling_reference(input, windows):
 @op(
     grad=dict(input=lambda g, indices, input_shape: planes_scatter(g, indices, input_shape[-2:])),
     outputs=("values", "indices"), samples=_pooling_cases, reference=_pooling_reference, exempt=INNER,
+    any_layout=True,
 )
 def max_pooling(input, windows):
     """`max_pool2d` of images (..., H, W) and `Windows` that were checked.
@@ -223,6 +225,10 @@ def max_pooling(input, windows):
     >>> max_pooling(np.eye(2)[None], Windows((2, 2), (2, 2), (0, 0), (1, 1), (1, 1)))
     max_pooling(values=array([[[1.]]]), indices=array([[[0]]]))
     """
+    if _channels_last.is_channels_last(input) and input.size:
+        kernel, stride, padding, dilation, count = windows
+        rows, columns = _kernels.max_windows(input.shape[2:], count, kernel, stride, padding, dilation)
+        return _channels_last.max_pool(input, rows, dilation[0], columns, dilation[1])
     values, indices = _kernels.max_pool2d(planes(input), *windows)
     shape = input.shape[:-2] + windows.count
     return values.reshape(shape), indices.reshape(shape)
@@ -256,6 +262,8 @@ def planes_scatter(input, indices, plane_size):
     array([[[0., 0.],
             [0., 2.]]])
     """
+    if _channels_last.is_channels_last(indices) and input.size:
+        return _channels_last.scatter(input, indices, plane_size)
     result = np.zeros((*input.shape[:-2], *plane_size), input.dtype)
     count, places = math.prod(input.shape[:-2]), math.prod(input.shape[-2:])
     _scatter.scatter_add(result.reshape(count, math.prod(plane_size)), indices.reshape(count, places),

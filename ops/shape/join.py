@@ -57,7 +57,7 @@ def _check_sequence(name: str, tensors, error: type = RuntimeError) -> None:
     grad=dict(tensors=lambda g, tensors_shape, dim: _parts(g, tensors_shape, dim)),
     samples=_cat_cases,
     reference=lambda tensors, dim=0: np.concatenate([t for t in tensors if t.shape != (0,)], dim),
-    exempt=dict(zero_dim="0-d arrays cannot be concatenated"),
+    exempt=dict(zero_dim="0-d arrays cannot be concatenated"), any_layout=True,
     bad=[Bad(([],), {}, ValueError, r"expected a non-empty list of Tensors"),
          Bad((np.ones(3),), {}, TypeError,
              r"'tensors' \(position 1\) must be tuple of Tensors, not ndarray|Tensor"),

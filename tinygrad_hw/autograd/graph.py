@@ -233,7 +233,7 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
                 wanted |= bit
                 edges.extend(several)
                 fits.append(
-                    [edge and (item.array.shape, item.array.dtype) for edge, item in zip(several, value)]
+                    [edge and (_shape(item), item.array_dtype) for edge, item in zip(several, value)]
                 )
     return OpNode(op, _plan(op, wanted), edges, fits, values, results) if wanted else None
 

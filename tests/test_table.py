@@ -10,6 +10,8 @@ import pytest
 import ops
 import tinygrad_hw as thw
 from ops.core import TABLE, Composite, Traced
+from ops.samples import spaced
+from tests.ties import TIES
 from tinygrad_hw.testing import gradcheck, gradgradcheck
 
 NAMES = sorted(name for name in TABLE if not name.endswith("_example"))
@@ -72,7 +74,7 @@ def as_function(name, case):
     leaves, slots = [], []
 
     def leaf(array, *slot):
-        leaves.append(thw.from_numpy(array.copy()).requires_grad_())
+        leaves.append(thw.from_numpy(array.copy(order="K")).requires_grad_())
         slots.append(slot)
 
     for key in record.parameters:
@@ -134,6 +136,48 @@ def test_second_order(name):
         function, leaves = as_function(name, case)
         if leaves and sum(leaf.array.size for leaf in leaves) <= 150:
             assert gradgradcheck(function, leaves)
+
+
+@pytest.mark.parametrize("name", names_for("gradient"))
+def test_recorded_gradient(name):
+    """The rules on Tensors, which make a graph, give what they give on arrays, where kernels compute."""
+    for case in cases(name):
+        function, leaves = as_function(name, case)
+        result = function(*leaves) if leaves else ()
+        outs = [out for out in (result if isinstance(result, (tuple, list)) else [result])
+                if isinstance(out, Traced) and out.requires_grad]
+        if outs:
+            rng = np.random.default_rng(0)
+            cotangents = [thw.from_numpy(spaced(rng, out.array.shape, -1.5, 1.6)) for out in outs]
+            plain, recorded = (
+                thw.autograd.grad(outs, leaves, cotangents, retain_graph=True, create_graph=recorded,
+                                  materialize_grads=True) for recorded in (False, True))
+            for mine, other in zip(recorded, plain, strict=True):
+                np.testing.assert_allclose(mine.array, other.array, rtol=1e-9, atol=1e-11,
+                                           err_msg=str(case))
+
+
+def gradients_at_tie(name, case, create_graph=False):
+    """What each list among the arguments, made a Tensor, receives from the cotangent 1, 2, 3, ..."""
+    args = [thw.tensor(value, dtype=thw.float64, requires_grad=True) if type(value) is list else value
+            for value in case.args]
+    result = TABLE[name](*args, **case.kwargs)
+    result = result[0] if TABLE[name].outputs else result
+    cotangent = np.asarray(1.0 + np.arange(result.array.size)).reshape(result.array.shape)
+    leaves = [value for value in args if isinstance(value, Traced)]
+    return thw.autograd.grad(result, leaves, thw.from_numpy(cotangent).requires_grad_(create_graph),
+                             create_graph=create_graph)
+
+
+@pytest.mark.parametrize("name", TIES)
+def test_gradient_at_ties(name):
+    """PyTorch's choice where a difference quotient is blind: kinks, ties, bounds, options."""
+    for case, expected in TIES[name]:
+        for recorded in (False, True):
+            found = gradients_at_tie(name, case, recorded)
+            for mine, other in zip(found, expected, strict=True):
+                assert mine.requires_grad == recorded, f"{case}: the graph of the gradient is lost"
+                np.testing.assert_allclose(mine.array, other, rtol=1e-12, err_msg=str(case))
 
 
 @pytest.mark.parametrize("name", names_for("float32"))

@@ -1,0 +1,285 @@
+"""Mutants of source lines: the engine, the optimizers and the modules' state with one fragment changed.
+
+The changed source of a function is compiled anew, and its code takes the place of the function's own
+while the mutant is planted; the file stays as it is.  Each mutant names the test that has to notice it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import inspect
+import textwrap
+import types
+
+from tinygrad_hw.autograd.mode import mode
+
+__all__ = ["REWRITES", "Rewrite", "planted"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewrite:
+    """A function with one changed fragment.
+
+    Attributes:
+        kind: the part of the project: engine, in place, optimizer, state.
+        what: the bug in words.
+        target: ``module:function`` or ``module:Class.method``.
+        old, new: the fragment, which occurs once, and what it becomes.
+        test: the pytest id of the test that is to fail.
+    """
+
+    kind: str
+    what: str
+    target: str
+    old: str
+    new: str
+    test: str
+
+    @property
+    def name(self) -> str:
+        """Such as ``engine: gradients overwritten``."""
+        return f"{self.kind}: {self.what}"
+
+    def function(self) -> types.FunctionType:
+        """The function that is changed."""
+        module, _, path = self.target.partition(":")
+        found = importlib.import_module(module)
+        for name in path.split("."):
+            found = inspect.getattr_static(found, name)
+        found = getattr(found, "__func__", getattr(found, "fget", found))
+        return inspect.unwrap(found)
+
+    def code(self) -> types.CodeType:
+        """The code of the changed function.
+
+        Raises:
+            ValueError: if the fragment does not occur exactly once: the mutant is out of date.
+        """
+        function = self.function()
+        source = textwrap.dedent(inspect.getsource(function))
+        if source.count(self.old) != 1:
+            raise ValueError(f"{self.name}: {self.old!r} occurs {source.count(self.old)} times in "
+                             f"{self.target}; bring the mutant up to date")
+        changed = "from __future__ import annotations\n" + source.replace(self.old, self.new)
+        module = compile(changed, f"<mutant {self.name}>", "exec")
+        return next(constant for constant in module.co_consts
+                    if isinstance(constant, types.CodeType) and constant.co_name == function.__name__)
+
+
+@contextlib.contextmanager
+def planted(mutant: Rewrite):
+    """The changed code in the function, inside a ``with`` block."""
+    function = mutant.function()
+    right = function.__code__
+    try:
+        function.__code__ = mutant.code()
+        yield
+    finally:
+        function.__code__ = right
+        mode.recording, mode.inference = True, False  # a mutant may have left them behind
+
+
+_ENGINE = "tinygrad_hw.autograd.engine"
+_GRAPH = "tinygrad_hw.autograd.graph"
+_MEMORY = "tinygrad_hw.memory:SharedMemory"
+_STATE = "tinygrad_hw.nn.state:State"
+_UPDATE = "ops.update"
+_AUTOGRAD, _HOOKS = "tests/test_autograd.py", "tests/test_hooks_and_modes.py"
+_INPLACE, _VIEWS = "tests/test_inplace.py", "tests/test_inplace_views.py"
+_KEPT = "tests/test_graph_memory.py"
+_SUMS = "tests/test_accumulation.py"
+_OPTIM, _STEPS, _NN = "tests/test_optim.py", "tests/test_update.py", "tests/test_nn.py"
+
+_ENGINE_MUTANTS = [
+    ("gradients of a second pass overwrite the first", f"{_ENGINE}:_accumulate",
+     "leaf._grad.array += gradient", "leaf._grad.array[...] = gradient",
+     f"{_AUTOGRAD}::test_gradients_accumulate_until_cleared"),
+    ("recorded gradients of a second pass overwrite the first", f"{_ENGINE}:_accumulate",
+     "leaf._grad = ops.add(leaf._grad, gradient)", "leaf._grad = gradient",
+     f"{_SUMS}::test_recorded_gradients_accumulate"),
+    ("an accumulated gradient keeps its version", f"{_ENGINE}:_accumulate",
+     'leaf._grad._bump("the gradient was accumulated in backward()")', "pass",
+     f"{_SUMS}::test_accumulation_is_a_change_in_place"),
+    ("a borrowed array becomes the gradient", f"{_ENGINE}:_accumulate",
+     "owned = owned and gradient.flags.c_contiguous", "owned = True",
+     f"{_KEPT}::test_gradients_of_one_op_are_separate"),
+    ("post-accumulate hooks are forgotten", f"{_ENGINE}:_accumulate",
+     "if leaf._post_accumulate_hooks:", "if False:",
+     f"{_HOOKS}::test_post_accumulate_hook_may_take_the_gradient"),
+    ("paths that meet overwrite each other", f"{_ENGINE}:_Waiting.deliver",
+     "slot[:] = np.asarray(slot[0] + gradient), True", "slot[:] = gradient, False",
+     f"{_AUTOGRAD}::test_paths_that_meet_are_summed"),
+    ("a third path overwrites the sum of two", f"{_ENGINE}:_Waiting.deliver",
+     "slot[0] += gradient", "slot[0] = gradient", f"{_AUTOGRAD}::test_paths_that_meet_are_summed"),
+    ("recorded paths that meet overwrite each other", f"{_ENGINE}:_Waiting.deliver",
+     "slot[0] = ops.add(slot[0], gradient)", "slot[0] = gradient", f"{_AUTOGRAD}::test_third_order"),
+    ("sums are written into arrays of others", f"{_ENGINE}:_Waiting.deliver",
+     "elif slot[1]:", "elif True:", f"{_KEPT}::test_accumulation_does_not_write_into_what_a_hook_kept"),
+    ("nodes run from the oldest to the newest", f"{_ENGINE}:_Waiting.deliver",
+     "heappush(self.queue, node.order)", "self.queue.insert(0, node.order)",
+     f"{_AUTOGRAD}::test_paths_that_meet_are_summed"),
+    ("retain_graph is ignored", f"{_ENGINE}:run", "if not retain_graph:", "if True:",
+     f"{_AUTOGRAD}::test_retain_graph_allows_another_pass"),
+    ("the graph is never freed", f"{_ENGINE}:run", "if not retain_graph:", "if False:",
+     f"{_AUTOGRAD}::test_second_backward_names_the_op"),
+    ("create_graph records nothing", f"{_ENGINE}:run", "mode.recording = create_graph",
+     "mode.recording = False",
+     f"{_AUTOGRAD}::test_create_graph_keeps_the_graph_and_records_the_gradient"),
+    ("grad() fills the leaves as well", f"{_ENGINE}:run", "if capture is None:", "if True:",
+     f"{_AUTOGRAD}::test_grad_leaves_grad_attributes_alone"),
+    ("all nodes run, needed or not", f"{_ENGINE}:run",
+     "useful = None if wanted is None else", "useful = None if True else",
+     f"{_AUTOGRAD}::test_inputs_restricts_the_leaves"),
+    ("hooks run in the reverse order", f"{_ENGINE}:_call_hooks",
+     "list((node.hooks or {}).get(index, {}).values())",
+     "list((node.hooks or {}).get(index, {}).values())[::-1]",
+     f"{_HOOKS}::test_tensor_hooks_replace_in_order_and_can_be_removed"),
+    ("what a hook returns is dropped", f"{_ENGINE}:_call_hooks", "if replaced is not None:", "if False:",
+     f"{_HOOKS}::test_tensor_hooks_replace_in_order_and_can_be_removed"),
+    ("retain_grad keeps the last gradient alone", f"{_ENGINE}:_call_hooks",
+     "kept if tensor._grad is None else ops.add(tensor._grad, kept)", "kept",
+     f"{_HOOKS}::test_retain_grad"),
+    ("hooks may change the shape", f"{_ENGINE}:_checked", "if replaced.shape != gradient.shape:",
+     "if False:", f"{_HOOKS}::test_a_hook_that_returns_nonsense_is_named"),
+    ("grad() returns memory of the pass", f"{_ENGINE}:_captured", "gradient.copy()", "gradient",
+     f"{_KEPT}::test_gradients_of_one_op_are_separate"),
+    ("gradients are not summed over broadcast axes", f"{_GRAPH}:OpNode._fit",
+     "gradient = sum_to(gradient, shape)", "gradient = gradient[(0,) * (gradient.ndim - len(shape))]",
+     "tests/test_table.py::test_gradient[add]"),
+    ("gradients keep the wider dtype", f"{_GRAPH}:OpNode._fit",
+     "if ops.core.dtype_of(gradient) != dtype:", "if False:",
+     f"{_AUTOGRAD}::test_gradient_takes_the_dtype_and_shape_of_its_input"),
+    ("a wrong shape from a rule is summed in silence", f"{_GRAPH}:OpNode._fit",
+     "if not self.op.broadcasts:", "if False:", f"{_SUMS}::test_a_rule_of_the_wrong_shape_is_named"),
+    ("versions are not checked", f"{_GRAPH}:OpNode.backward",
+     "self._check_versions()", "pass", f"{_INPLACE}::test_stale_saved_value_is_named"),
+    ("versions in sequences are not checked", f"{_GRAPH}:OpNode.backward",
+     "type(origin) is list or ", "type(origin) is not list and ",
+     f"{_INPLACE}::test_stale_value_is_noticed_through_views_and_in_sequences"),
+    ("saved values lose their history", f"{_GRAPH}:OpNode._unpack",
+     "return kind._with_history(value, edge, counter)", "return kind._wrap(value)",
+     f"{_AUTOGRAD}::test_third_order"),
+    ("a saved output loses its history", f"{_GRAPH}:OpNode._unpack",
+     "edge = (self, 0) if edge == 0 else None", "edge = None",
+     "tests/test_table.py::test_second_order[exp]"),
+    ("freed values are not missed", f"{_GRAPH}:OpNode.backward", "raise self.freed()", "return [None]",
+     f"{_AUTOGRAD}::test_second_backward_names_the_op"),
+    ("a backward pass of a scalar starts from 2", "tinygrad_hw.autograd.api:_roots",
+     "np.ones(output.array.shape, output.array.dtype)", "np.full(output.array.shape, 2.0)",
+     f"{_AUTOGRAD}::test_paths_that_meet_are_summed"),
+    ("no_grad does not end", "tinygrad_hw.autograd.mode:_Switch.__exit__",
+     "*self._before, (mode.recording, mode.inference) = self._before", "pass",
+     f"{_HOOKS}::test_modes_as_context_and_decorator"),
+]
+
+_INPLACE_MUTANTS = [
+    ("changes are not counted", f"{_MEMORY}._bump", "self._version_counter[0] += 1", "pass",
+     f"{_INPLACE}::test_stale_saved_value_is_named"),
+    ("the history of a change is lost", f"{_MEMORY}._assign", "self._rebase(history, overwrite)", "pass",
+     f"{_INPLACE}::test_whole_tensor"),
+    ("the history of an item assignment is lost", f"{_MEMORY}._assign_item",
+     "self._rebase((node, 0))", "pass", f"{_VIEWS}::test_setitem"),
+    ("a view's change does not reach the base", f"{_MEMORY}._rebase",
+     "base._take_history((link(view_scatter, (base, source, view.steps), ()), 0))", "pass",
+     f"{_VIEWS}::test_views"),
+    ("siblings do not notice a change", f"{_MEMORY}._refresh_view",
+     "if view.seen == self._version_counter[0]:", "if True:",
+     f"{_VIEWS}::test_siblings_notice_the_change"),
+    ("leaves may be changed in place", f"{_MEMORY}._check_inplace",
+     "if edge is not None and type(edge[0]) is Accumulate:", "if False:",
+     f"{_INPLACE}::test_leaves_that_require_gradients_are_refused"),
+    ("saved values are overwritten with the result", f"{_MEMORY}._assign",
+     "self._keep_original(history[0], since)", "pass", f"{_INPLACE}::test_whole_tensor"),
+    ("retain_grad stays behind at the old history", f"{_MEMORY}._take_history",
+     "self.retain_grad()", "pass", f"{_INPLACE}::test_retain_grad_and_hooks_around_a_change"),
+    ("overwritten values still receive the gradient", f"{_GRAPH}:Overwrite.backward",
+     "else np.zeros_like(g)", "else g",
+     f"{_INPLACE}::test_overwriting_keeps_requires_grad_and_gives_zeros"),
+    ("detach() has versions of its own", "tinygrad_hw.tensor:Tensor.detach",
+     "result._version_counter = self._version_counter", "pass",
+     f"{_INPLACE}::test_versions_count_changes_and_are_shared_by_views"),
+]
+
+_OPTIMIZER_MUTANTS = [
+    ("SGD climbs", f"{_UPDATE}:sgd_step", "direction = -1 if maximize else 1",
+     "direction = 1 if maximize else -1", f"{_STEPS}::test_sgd"),
+    ("SGD climbs (other layouts)", f"{_UPDATE}:sgd_step", "parameter -= lr * gradient",
+     "parameter += lr * gradient", f"{_STEPS}::test_layouts"),
+    ("SGD without weight decay", f"{_UPDATE}:sgd_step", "direction, weight_decay, momentum",
+     "direction, 0.0, momentum", f"{_STEPS}::test_sgd"),
+    ("SGD without weight decay (other layouts)", f"{_UPDATE}:sgd_step", "if weight_decay:", "if False:",
+     f"{_STEPS}::test_infinity_and_nan_as_in_numpy"),
+    ("SGD without dampening", f"{_UPDATE}:sgd_step", "1 - dampening, starts", "1.0, starts",
+     f"{_STEPS}::test_sgd"),
+    ("SGD's buffer is started anew each time", f"{_UPDATE}:sgd_step", "starts, nesterov)",
+     "True, nesterov)", f"{_STEPS}::test_sgd"),
+    ("SGD's buffer is stale (other layouts)", f"{_UPDATE}:sgd_step", "buffer *= momentum", "pass",
+     f"{_STEPS}::test_layouts"),
+    ("SGD without Nesterov's step", f"{_UPDATE}:sgd_step", "starts, nesterov)", "starts, False)",
+     f"{_STEPS}::test_sgd"),
+    ("SGD's state does not keep the buffer", "tinygrad_hw.optim.sgd:SGD._update_all",
+     'state["momentum_buffer"] = buffer', "pass", f"{_STEPS}::test_one_launch_for_a_group"),
+    ("Adam without bias correction of the mean", f"{_UPDATE}:adam_step",
+     "size = lr / (1 - beta1 ** step)", "size = lr", f"{_STEPS}::test_adam"),
+    ("Adam without bias correction of the square", f"{_UPDATE}:adam_step",
+     "root = math.sqrt(1 - beta2 ** step)", "root = 1.0", f"{_STEPS}::test_adam"),
+    ("Adam climbs", f"{_UPDATE}:adam_step", "-1 if maximize else 1", "1 if maximize else -1",
+     f"{_STEPS}::test_adam"),
+    ("Adam without weight decay", f"{_UPDATE}:adam_step", "decay = 0 if decoupled else weight_decay",
+     "decay = 0", f"{_STEPS}::test_adam"),
+    ("AdamW decays through the gradient", f"{_UPDATE}:adam_step",
+     "decay = 0 if decoupled else weight_decay", "decay = weight_decay", f"{_STEPS}::test_adam"),
+    ("AdamW does not shrink", f"{_UPDATE}:adam_step",
+     "shrink = 1 - lr * weight_decay if decoupled else 1", "shrink = 1", f"{_STEPS}::test_adam"),
+    ("AMSGrad forgets the largest square (other layouts)", f"{_UPDATE}:adam_step",
+     "square = np.maximum(largest, square, out=largest)", "pass",
+     f"{_STEPS}::test_infinity_and_nan_as_in_numpy"),
+    ("steps are not counted", "tinygrad_hw.optim.optimizer:Optimizer._count",
+     "step[...] = count", "pass", f"{_STEPS}::test_steps_are_counted_for_each_parameter"),
+    ("maximize is ignored", "tinygrad_hw.optim.optimizer:Optimizer.update_group",
+     '-gradient if group.get("maximize") else gradient', "gradient", f"{_OPTIM}::test_maximize_climbs"),
+    ("a step is no change in place", "tinygrad_hw.optim.optimizer:Optimizer._step_group",
+     "parameter._bump(where)", "pass", f"{_OPTIM}::test_step_is_an_inplace_change"),
+    ("new state is not kept", "tinygrad_hw.optim.optimizer:Optimizer._step_group",
+     "self.state[parameter] = state", "pass", f"{_STEPS}::test_one_launch_for_a_group"),
+    ("a checkpoint holds no state", "tinygrad_hw.optim.optimizer:Optimizer.state_dict",
+     '"state": state', '"state": {}', f"{_OPTIM}::test_checkpoint_continues_bit_for_bit"),
+    ("loaded state belongs to the checkpoint", "tinygrad_hw.optim.optimizer:Optimizer.load_state_dict",
+     "_loaded(value, parameter)", "value",
+     f"{_OPTIM}::test_loaded_state_is_a_copy_in_the_parameters_dtype"),
+    ("gradients are clipped to twice the norm", "tinygrad_hw.nn.utils.clip_grad:clip_grad_norm_",
+     "max_norm, total)", "2 * max_norm, total)", f"{_NN}::test_clip_grad"),
+]
+
+_STATE_MUTANTS = [
+    ("buffers are not saved", f"{_STATE}._own_state", "for name, buffer in self._buffers.items():",
+     "for name, buffer in ():", f"{_NN}::test_state_dict_shares_memory_and_round_trips"),
+    ("all buffers are saved", f"{_STATE}._own_state",
+     "name not in self._non_persistent_buffers_set", "True",
+     f"{_NN}::test_buffers_that_are_not_persistent"),
+    ("layers below are not saved", f"{_STATE}.state_dict", "in self._own_children():", "in ():",
+     f"{_NN}::test_state_dict_shares_memory_and_round_trips"),
+    ("saved parameters keep their history", f"{_STATE}._save_to_state_dict",
+     "value if keep_vars else value.detach()", "value",
+     f"{_NN}::test_state_dict_shares_memory_and_round_trips"),
+    ("loading copies nothing", f"{_STATE}._load_from_state_dict",
+     'np.copyto(value.array, new.array, casting="unsafe")', "pass",
+     f"{_NN}::test_state_dict_shares_memory_and_round_trips"),
+    ("missing keys are not told", f"{_STATE}._load_from_state_dict", "missing_keys.append(key)", "pass",
+     f"{_NN}::test_load_state_dict_reports_everything_at_once"),
+    ("batch norm uses the batch in evaluation", "tinygrad_hw.nn.normalization:_BatchNorm.forward",
+     "use_batch = self.training or", "use_batch = True or",
+     f"{_NN}::test_batch_norm_running_statistics"),
+    ("train() stops at the first level", "tinygrad_hw.nn.module:Module.train", "module.train(mode)",
+     "pass", f"{_NN}::test_modes_dtypes_and_gradients"),
+]
+
+REWRITES = [
+    Rewrite(kind, *row)
+    for kind, rows in (("engine", _ENGINE_MUTANTS), ("in place", _INPLACE_MUTANTS),
+                       ("optimizer", _OPTIMIZER_MUTANTS), ("state", _STATE_MUTANTS))
+    for row in rows
+]
+"""All mutants of source lines."""

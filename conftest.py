@@ -1,10 +1,39 @@
-"""What pytest collects: parity tests and PyTorch's side of the benchmark only where PyTorch is installed."""
+"""What pytest collects and how long it takes.
+
+Parity tests and PyTorch's side of the benchmark are collected only where PyTorch is installed.
+``--quick`` leaves out what is marked slow and tries few random examples; other numbers of examples with
+``--hypothesis-profile`` (see ``tinygrad_hw/testing/pytest_plugin.py``).
+"""
 
 import importlib.util
+
+import hypothesis
+
+from tinygrad_hw.testing import pytest_plugin
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 collect_ignore_glob = [] if HAS_TORCH else ["tests/parity/*", "bench/characters_torch.py"]
+
+pytest_plugin.register_profiles()
+hypothesis.settings.load_profile("ci")  # before test modules are imported
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="leave out slow tests, try few random examples")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: left out by --quick")
+    if config.getoption("--quick"):
+        hypothesis.settings.load_profile("quick")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--quick"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
 
 
 def pytest_report_header():

@@ -1,7 +1,8 @@
 """Suite ``ops``: the functions that users of small networks type, at 10^3 to 10^6 elements.
 
 A forward is timed as in training: inputs that can have a gradient require one, so the graph is recorded.
-A backward is ``autograd.grad`` through a graph that is kept.
+A backward is ``autograd.grad`` through a graph that is kept.  A gradient must be memory of its own, as it
+is in ``.grad``: PyTorch's may be a view of the cotangent, and is copied then.
 """
 
 from __future__ import annotations
@@ -123,10 +124,26 @@ def gradient_job(torch, call, leaves, name: str) -> Job:
     cotangent = torch.from_numpy(cotangent) if cotangent.ndim else torch.tensor(cotangent.item())
 
     def gradients():
-        return torch.autograd.grad(output, leaves, cotangent, retain_graph=True)
+        found = torch.autograd.grad(output, leaves, cotangent, retain_graph=True)
+        return [own(gradient, cotangent) for gradient in found]
 
     random = name.split()[0] in RANDOM
     return Job(lambda: settle(gradients()), lambda: results(gradients(), shapes_only=random))
+
+
+def own(gradient, cotangent):
+    """The gradient in contiguous memory that it does not share with the cotangent.
+
+    >>> import tinygrad_hw
+    >>> cotangent = tinygrad_hw.ones(2, 3)
+    >>> own(cotangent.t(), cotangent).is_contiguous()
+    True
+    """
+    if not gradient.is_contiguous():
+        return gradient.contiguous()
+    begin, address = cotangent.data_ptr(), gradient.data_ptr()
+    inside = begin <= address < begin + cotangent.numel() * cotangent.element_size()
+    return gradient.clone() if inside else gradient
 
 
 def tensors_in(result) -> list:

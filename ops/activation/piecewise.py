@@ -12,7 +12,8 @@ from ops.elementwise.arithmetic import abs, add, mul
 from ops.elementwise.comparison import gt, le, logical_and, lt
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where, where, zero_where
-from ops.elementwise.pointwise import by_element, not_implemented, tensor_only
+from ops.elementwise.pointwise import by_element, fused, large, not_implemented, tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import not_a_tensor
 from ops.samples import spaced, unary
 from ops.shape.layout import reshape
@@ -20,6 +21,7 @@ from ops.shape.layout import reshape
 __all__ = ["hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "prelu", "relu", "relu6",
            "softshrink", "threshold"]
 
+_pieces = LazyModule("ops.kernels.pieces")
 _ZEROS = {np.dtype(name): np.zeros((), name)
           for name in ("float32", "float64", "uint8", "int8", "int16", "int32", "int64")}
 
@@ -57,8 +59,9 @@ def float_bad(name: str) -> list[Bad]:
 
 
 @op(
-    grad=dict(input=lambda g, ans: zero_where(g, le(ans, 0))),
-    samples=unary(),
+    grad=dict(input=fused(lambda g, ans: _pieces.relu_slope(g, ans),
+                          lambda g, ans: zero_where(g, le(ans, 0)))),
+    samples=unary(), any_layout=True,
     reference=by_element(lambda a: a if a > 0 else 0.0),
     bad=[
         _not_tensor("relu"),
@@ -79,12 +82,13 @@ def relu(input):
         raise RuntimeError(
             f"Boolean inputs not supported for relu, got dtype {input.dtype}; convert first: x.float()"
         )
-    return np.maximum(input, zero)
+    return _pieces.clip(input, 0) if large(input) else np.maximum(input, zero)
 
 
 def _threshold_cases(rng):
     for shape in ((), (2, 3), (0, 3)):
         yield case(spaced(rng, shape), 0.25, -3.0)
+    yield case(spaced(rng, (2, 4)), -0.6, 1.0)
 
 
 @op(
@@ -112,18 +116,22 @@ def threshold(input, threshold, value):
 
 def _between(g, input, low, high):
     """The cotangent strictly between two bounds, else 0."""
+    if type(g) is np.ndarray:
+        return _pieces.between_slope(g, input, low, high)
     return keep_where(g, logical_and(gt(input, low), lt(input, high)))
 
 
 def _clip(input, low, high):
     """NaN-preserving clip in the dtype of ``input``."""
+    if large(input):
+        return _pieces.clip(input, low, high)
     result = np.maximum(input, input.dtype.type(low))
     return np.minimum(result, input.dtype.type(high))
 
 
 def _hardtanh_cases(rng):
     yield from unary()(rng)
-    yield case(spaced(rng, (2, 3)), -0.5, 1.25)
+    yield case(spaced(rng, (2, 4)), -0.5, 1.4)
 
 
 @op(
@@ -219,7 +227,9 @@ def _slope_cases(rng):
 
 
 @op(
-    grad=dict(input=lambda g, input, negative_slope: where(gt(input, 0), g, mul(g, negative_slope))),
+    grad=dict(input=fused(
+        lambda g, input, negative_slope: _pieces.leaky_slope(g, input, negative_slope),
+        lambda g, input, negative_slope: where(gt(input, 0), g, mul(g, negative_slope)))),
     samples=_slope_cases, reference=by_element(lambda a, slope=0.01: a if a > 0 else slope * a),
     bad=float_bad("leaky_relu"),
 )
@@ -229,7 +239,9 @@ def leaky_relu(input, negative_slope=0.01):
     >>> leaky_relu(np.array([-1.0, 2.0]), 0.1)
     array([-0.1,  2. ])
     """
-    scaled = np.multiply(floats(input, "leaky_relu"), negative_slope)
+    if large(floats(input, "leaky_relu")):
+        return _pieces.leaky(input, negative_slope)
+    scaled = np.multiply(input, negative_slope)
     if 0 < negative_slope <= 1:
         return np.maximum(input, scaled)
     return where.forward(np.greater(input, 0), input, scaled)

@@ -16,7 +16,7 @@ from ops.elementwise.division import div
 from ops.elementwise.error_function import erf
 from ops.elementwise.exponential import exp, sigmoid
 from ops.elementwise.masking import where
-from ops.elementwise.pointwise import by_element
+from ops.elementwise.pointwise import by_element, fused
 from ops.elementwise.trigonometric import tanh
 from ops.indexing.items import narrow
 from ops.lazy import LazyModule
@@ -25,25 +25,16 @@ from ops.samples import spaced, unary
 __all__ = ["celu", "elu", "gelu", "glu", "logsigmoid", "mish", "selu", "silu", "softplus",
            "softsign", "tanhshrink"]
 
-special = LazyModule("ops.kernels.special")
+_special, _slopes = LazyModule("ops.kernels.special"), LazyModule("ops.kernels.slopes")
 
 
 # ------------------------------------------------------------------ exponential below zero
 
 
-def _bend(input, slope, depth, rate):
-    """``slope x`` above 0, ``depth (exp(rate x) - 1)`` below: both halves are 0 on the other side."""
-    below = np.minimum(input, 0)
-    if rate != 1:
-        below = below * rate
-    below = np.expm1(below)
-    if depth != 1:
-        below = below * depth
-    above = np.maximum(input, 0)
-    return above + below if slope == 1 else above * slope + below
-
-
 def _bend_grad(g, input, slope, depth, rate):
+    """The gradient of ``slope x`` above 0, ``depth (exp(rate x) - 1)`` below."""
+    if type(g) is np.ndarray:
+        return _slopes.bend(g, input, slope, depth, rate)
     decay = exp(mul(clamp(input, max=0), rate)) if rate != 1 else exp(clamp(input, max=0))
     return mul(g, where(gt(input, 0), slope, mul(decay, depth * rate)))
 
@@ -67,7 +58,7 @@ def elu(input, alpha=1.0):
     >>> elu(np.array([-1.0, 2.0])).round(3)
     array([-0.632,  2.   ])
     """
-    return _bend(floats(input, "elu"), 1, alpha, 1)
+    return _special.bend(floats(input, "elu"), 1, alpha, 1)
 
 
 @op(
@@ -90,7 +81,7 @@ def celu(input, alpha=1.0):
     """
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _bend(floats(input, "celu"), 1, alpha, 1 / alpha)
+    return _special.bend(floats(input, "celu"), 1, alpha, 1 / alpha)
 
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -109,7 +100,7 @@ def selu(input):
     >>> selu(np.array([-1.0, 2.0])).round(3)
     array([-1.111,  2.101])
     """
-    return _bend(floats(input, "selu"), _SELU_SCALE, _SELU_SCALE * _SELU_ALPHA, 1)
+    return _special.bend(floats(input, "selu"), _SELU_SCALE, _SELU_SCALE * _SELU_ALPHA, 1)
 
 
 # ------------------------------------------------------------------ softplus and the logistic family
@@ -121,8 +112,10 @@ def _softplus_cases(rng):
 
 
 @op(
-    grad=dict(input=lambda g, input, beta, threshold: where(
-        gt(mul(input, beta), threshold), g, mul(g, sigmoid(mul(input, beta))))),
+    grad=dict(input=fused(
+        lambda g, input, beta, threshold: _slopes.softplus(g, input, beta, threshold),
+        lambda g, input, beta, threshold: where(
+            gt(mul(input, beta), threshold), g, mul(g, sigmoid(mul(input, beta)))))),
     samples=_softplus_cases,
     reference=by_element(lambda a, beta=1.0, threshold=20.0: a if a * beta > threshold
                          else math.log(1 + math.exp(beta * a)) / beta),
@@ -138,11 +131,12 @@ def softplus(input, beta=1.0, threshold=20.0):
     >>> softplus(np.array([0.0, 30.0])).round(3)
     array([ 0.693, 30.   ])
     """
-    return special.softplus(floats(input, "softplus"), beta, threshold).reshape(input.shape)
+    return _special.softplus(floats(input, "softplus"), beta, threshold)
 
 
 @op(
-    grad=dict(input=lambda g, input: mul(g, sigmoid(neg(input)))),
+    grad=dict(input=fused(lambda g, input: _slopes.logsigmoid(g, input),
+                          lambda g, input: mul(g, sigmoid(neg(input))))),
     samples=unary(),
     reference=by_element(lambda a: -math.log(1 + math.exp(-a))),
     bad=float_bad("logsigmoid"),
@@ -153,17 +147,21 @@ def logsigmoid(input):
     >>> logsigmoid(np.array([-40.0, 0.0])).round(3)
     array([-40.   ,  -0.693])
     """
-    return special.logsigmoid(floats(input, "logsigmoid")).reshape(input.shape)
+    return _special.logsigmoid(floats(input, "logsigmoid"))
 
 
-def _silu_grad(g, input, ans):
+def _silu_grad(g, input):
     """``sigmoid(x) (1 + x (1 - sigmoid(x)))``."""
     s = sigmoid(input)
-    return mul(g, add(s, mul(ans, sub(1, s))))
+    return mul(g, mul(s, add(mul(input, sub(1, s)), 1)))
 
 
-@op(grad=dict(input=_silu_grad), samples=unary(), reference=by_element(lambda a: a / (1 + math.exp(-a))),
-    bad=float_bad("silu"))
+@op(
+    grad=dict(input=fused(lambda g, input: _slopes.silu(g, input), _silu_grad)),
+    samples=unary(),
+    reference=by_element(lambda a: a / (1 + math.exp(-a))),
+    bad=float_bad("silu"),
+)
 def silu(input):
     """``input * sigmoid(input)``, also known as swish.
 
@@ -172,8 +170,7 @@ def silu(input):
     >>> silu(np.array([-1.0, 0.0, 1.0])).round(3)
     array([-0.269,  0.   ,  0.731])
     """
-    gate = sigmoid.forward(floats(input, "silu"))
-    return np.multiply(input, gate, out=gate if gate.ndim else None)
+    return _special.silu(floats(input, "silu"))
 
 
 def _mish_grad(g, input):
@@ -183,7 +180,7 @@ def _mish_grad(g, input):
 
 
 @op(
-    grad=dict(input=_mish_grad),
+    grad=dict(input=fused(lambda g, input: _slopes.mish(g, input), _mish_grad)),
     samples=unary(),
     reference=by_element(lambda a: a * math.tanh(math.log(1 + math.exp(a)))),
     bad=float_bad("mish"),
@@ -196,11 +193,7 @@ def mish(input):
     >>> mish(np.array([-1.0, 0.0, 1.0])).round(3)
     array([-0.303,  0.   ,  0.865])
     """
-    gate = softplus.forward(floats(input, "mish"))
-    if gate.ndim == 0:
-        return input * np.tanh(gate)
-    np.tanh(gate, out=gate)
-    return np.multiply(input, gate, out=gate)
+    return input * tanh.forward(softplus.forward(floats(input, "mish")))
 
 
 # ------------------------------------------------------------------ GELU
@@ -233,7 +226,8 @@ def _gelu_reference(input, approximate="none"):
 
 
 @op(
-    grad=dict(input=_gelu_grad),
+    grad=dict(input=fused(lambda g, input, approximate: _slopes.gelu(g, input, approximate),
+                          _gelu_grad)),
     samples=_gelu_cases,
     reference=_gelu_reference,
     bad=[
@@ -259,7 +253,7 @@ def gelu(input, *, approximate="none"):
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"approximate argument must be either none or tanh, but got '{approximate}'")
-    return special.gelu(floats(input, "gelu"), approximate).reshape(input.shape)
+    return _special.gelu(floats(input, "gelu"), approximate)
 
 
 # ------------------------------------------------------------------ composites

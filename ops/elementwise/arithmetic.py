@@ -12,12 +12,15 @@ import numpy as np
 
 from ops.core import Bad, case, composite, op
 from ops.elementwise.masking import zeros_of
-from ops.elementwise.pointwise import by_element, is_bool, numeric, pointwise, tensor_only
+from ops.elementwise.pointwise import by_element, is_bool, large, numeric, pointwise, tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import floating, operands, result_dtype
 from ops.samples import binary, spaced, unary
 
 __all__ = ["abs", "absolute", "add", "mul", "multiply", "neg", "negative", "positive", "reciprocal",
            "rsub", "sgn", "sign", "signbit", "square", "sub", "subtract"]
+
+_pieces, _special = LazyModule("ops.kernels.pieces"), LazyModule("ops.kernels.special")
 
 _MISMATCH = Bad(
     (np.ones(2), np.ones(3)), {}, RuntimeError, r"size of tensor a \(2\) must match.*b \(3\)"
@@ -61,7 +64,7 @@ def _scaled(input, other, alpha):
     grad=dict(input=lambda g: g, other=lambda g, alpha: g if alpha == 1 else mul(g, alpha)),
     broadcasts=True,
     samples=_alpha_cases,
-    reference=lambda input, other, alpha=1: input + alpha * other,
+    reference=lambda input, other, alpha=1: input + alpha * other, any_layout=True,
     bad=[_MISMATCH, _NOT_A_NUMBER, _INTEGER_ALPHA, _BOOL_ALPHA],
 )
 def add(input, other, *, alpha=1):
@@ -82,7 +85,7 @@ def add(input, other, *, alpha=1):
     grad=dict(input=lambda g: g, other=lambda g, alpha: neg(g) if alpha == 1 else mul(g, -alpha)),
     broadcasts=True,
     samples=_alpha_cases,
-    reference=lambda input, other, alpha=1: input - alpha * other,
+    reference=lambda input, other, alpha=1: input - alpha * other, any_layout=True,
     bad=[
         _MISMATCH,
         _NOT_A_NUMBER,
@@ -133,7 +136,7 @@ def rsub(input, other, *, alpha=1):
     grad=dict(input=lambda g, other: mul(g, other), other=lambda g, input: mul(g, input)),
     broadcasts=True,
     samples=binary(),
-    reference=lambda input, other: input * other,
+    reference=lambda input, other: input * other, any_layout=True,
     bad=[_MISMATCH, _NOT_A_NUMBER],
 )
 def mul(input, other):
@@ -207,7 +210,8 @@ def reciprocal(input):
     >>> reciprocal(np.array([2.0, 4.0]))
     array([0.5 , 0.25])
     """
-    return np.reciprocal(floating(input))
+    input = floating(input)
+    return _special.reciprocal(input) if large(input) else np.reciprocal(input)
 
 
 @op(grad=dict(input=lambda g, input: mul(mul(g, 2), input)), samples=unary(),
@@ -254,6 +258,8 @@ def sign(input):
     tensor_only(input)
     if is_bool(input):
         return input.copy()
+    if large(input):
+        return _pieces.sign(input)
     # unlike np.sign this makes NaN 0
     return np.subtract(np.greater(input, 0), np.less(input, 0), dtype=input.dtype)
 

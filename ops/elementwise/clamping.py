@@ -14,11 +14,14 @@ from ops.core import Bad, Traced, case, composite, op
 from ops.elementwise.arithmetic import mul
 from ops.elementwise.comparison import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt
 from ops.elementwise.masking import keep_where, where, zero_where
-from ops.elementwise.pointwise import by_element, not_implemented, pointwise, tensor_only
+from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise, tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import not_a_tensor, operands
 from ops.samples import binary, spaced
 
 __all__ = ["clamp", "clamp_max", "clamp_min", "clip", "fmax", "fmin", "maximum", "minimum", "nan_to_num"]
+
+_pieces = LazyModule("ops.kernels.pieces")
 
 _bad_pair = [
     Bad((np.ones(2), np.ones(3)), {}, RuntimeError, r"size of tensor a \(2\) must match.*b \(3\)"),
@@ -128,10 +131,21 @@ def _clamp_reference(input, min=None, max=None):
 
 def _inside(g, input, min, max):
     """The gradient of the clamped values: it passes between the bounds, ends included."""
+    if type(g) is np.ndarray and large(g) and _are_numbers(min, max):
+        return _pieces.inside_slope(g, input, *_limits(min, max))
     inside = ge(input, min) if max is None else le(input, max)
     if min is not None and max is not None:
         inside = logical_and(inside, ge(input, min))
     return keep_where(g, inside)
+
+
+def _are_numbers(min, max) -> bool:
+    return all(bound is None or isinstance(bound, (int, float)) for bound in (min, max))
+
+
+def _limits(min, max) -> tuple[float, float]:
+    """Infinities in place of None."""
+    return -math.inf if min is None else min, math.inf if max is None else max
 
 
 def _below(g, input, min, max):
@@ -188,6 +202,8 @@ def clamp(input, min=None, max=None):
     input, *bounds = operands(input, *bounds)
     if numbers and input.dtype.kind == "b":
         raise not_implemented("clamp", input.dtype)
+    if numbers and large(input) and _are_numbers(min, max):
+        return _pieces.clip(input, *_limits(min, max))
     if min is not None:
         input = pointwise(np.maximum, input, bounds[0])
     if max is not None:

@@ -12,12 +12,15 @@ from ops.elementwise.comparison import eq, le, logical_and
 from ops.elementwise.division import div
 from ops.elementwise.exponential import log_of, pow, sigmoid
 from ops.elementwise.masking import zero_where, zeros_of
-from ops.elementwise.pointwise import by_element, not_implemented, pointwise, tensor_only
+from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise, tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import binary, spaced
 
 __all__ = ["addcdiv", "addcmul", "copysign", "hypot", "ldexp", "lerp", "logaddexp", "logaddexp2",
            "xlogy"]
+
+_pieces = LazyModule("ops.kernels.pieces")
 
 
 def _check_ternary(name, *values) -> None:
@@ -133,6 +136,8 @@ def lerp(input, end, weight):
             )
     if input.dtype.kind != "f":
         raise not_implemented("lerp", input.dtype)
+    if type(weight) is float and large(input) and end.shape == input.shape:
+        return _pieces.lerp(input, end, weight)
     change = pointwise(np.subtract, end, input)
     near = pointwise(np.add, input, pointwise(np.multiply, change, weight))
     # from the nearer side, so that a weight of 1 gives the end exactly

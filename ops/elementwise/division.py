@@ -13,11 +13,14 @@ import numpy as np
 from ops.core import Bad, case, composite, op
 from ops.elementwise.arithmetic import mul, neg
 from ops.elementwise.masking import zeros_of
-from ops.elementwise.pointwise import by_element, not_implemented, pointwise
+from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise
+from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import binary, spaced
 
 __all__ = ["div", "divide", "floor_divide", "fmod", "remainder", "true_divide"]
+
+_kernels = LazyModule("ops.kernels.division")
 
 _MISMATCH = Bad(
     (np.ones(2), np.ones(3)), {}, RuntimeError, r"size of tensor a \(2\) must match.*b \(3\)"
@@ -35,9 +38,19 @@ def _check_divisor(other) -> None:
         )
 
 
+def _pair(a, b) -> tuple[np.ndarray, np.ndarray] | None:
+    """The operands for a kernel, if it takes them: many float32, divided by as many or by one."""
+    if not (large(a) and a.dtype == b.dtype == np.float32 and (b.shape == a.shape or b.size == 1)):
+        return None
+    if b.ndim > a.ndim:
+        return None
+    return a, b if b.shape == a.shape else np.full_like(a, b.item())
+
+
 def _floor_divide(a, b):
     if a.dtype.kind == "f":
-        return np.floor_divide(a, b)
+        pair = _pair(a, b)
+        return _kernels.floor_divide(*pair) if pair else np.floor_divide(a, b)
     _check_divisor(b)
     return np.floor_divide(a, b)
 
@@ -147,7 +160,8 @@ def floor_divide(input, other):
 def _remainder(a, b):
     if a.dtype.kind != "f":
         _check_divisor(b)
-    return np.remainder(a, b)
+    pair = _pair(a, b)
+    return _kernels.remainder(*pair) if pair else np.remainder(a, b)
 
 
 def _fmod(a, b):

@@ -35,8 +35,7 @@ def erf(input):
     >>> erf(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.8427])
     """
-    input = floating(input)
-    return special.erf(input).reshape(input.shape)
+    return special.erf(floating(input))
 
 
 @op(grad=dict(input=lambda g, input: mul(g, mul(exp(neg(square(input))), -2 / math.sqrt(math.pi)))),

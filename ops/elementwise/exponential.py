@@ -11,13 +11,16 @@ from ops.elementwise.arithmetic import add, mul, square, sub
 from ops.elementwise.comparison import eq, ge, gt, logical_and, logical_or, lt
 from ops.elementwise.division import div
 from ops.elementwise.masking import where, zero_where, zeros_of
-from ops.elementwise.pointwise import by_element, not_implemented, pointwise
+from ops.elementwise.pointwise import by_element, fused, large, not_implemented, pointwise
+from ops.lazy import LazyModule
 from ops.promotion import floating, not_a_tensor, operands
 from ops.samples import spaced, unary
 from ops.shape.layout import cast
 
 __all__ = ["exp", "exp2", "expm1", "float_power", "log", "log10", "log1p",
            "log2", "logit", "pow", "rsqrt", "sigmoid", "sqrt"]
+
+_special, _slopes = LazyModule("ops.kernels.special"), LazyModule("ops.kernels.slopes")
 
 
 def _bad(name):
@@ -46,7 +49,8 @@ def exp(input):
     >>> exp(np.array([0.0, 1.0])).round(3)
     array([1.   , 2.718])
     """
-    return np.exp(floating(input))
+    input = floating(input)
+    return _special.exp(input) if large(input) else np.exp(input)
 
 
 @op(grad=dict(input=lambda g, ans: mul(g, mul(ans, math.log(2)))), **_record("exp2", lambda a: 2**a))
@@ -69,7 +73,8 @@ def expm1(input):
     return np.expm1(floating(input))
 
 
-@op(grad=dict(input=lambda g, ans: mul(g, mul(ans, sub(1, ans)))),
+@op(grad=dict(input=fused(lambda g, ans: _slopes.sigmoid(g, ans),
+                          lambda g, ans: mul(g, mul(ans, sub(1, ans))))),
     **_record("sigmoid", lambda a: 1 / (1 + math.exp(-a))))
 def sigmoid(input):
     """Logistic function ``1 / (1 + exp(-input))``.
@@ -77,12 +82,7 @@ def sigmoid(input):
     >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
     array([0. , 0.5, 1. ])
     """
-    result = np.negative(floating(input))
-    if result.ndim == 0:
-        return np.reciprocal(1 + np.exp(result))
-    np.exp(result, out=result)
-    np.add(result, 1, out=result)
-    return np.reciprocal(result, out=result)
+    return _special.sigmoid(floating(input))
 
 
 # ------------------------------------------------------------------ logarithms
@@ -95,7 +95,8 @@ def log(input):
     >>> log(np.array([1.0, np.e]))
     array([0., 1.])
     """
-    return np.log(floating(input))
+    input = floating(input)
+    return _special.log(input) if large(input) else np.log(input)
 
 
 @op(grad=dict(input=lambda g, input: div(g, mul(input, math.log(2)))),
@@ -200,7 +201,8 @@ def rsqrt(input):
     >>> rsqrt(np.array([4.0, 16.0]))
     array([0.5 , 0.25])
     """
-    return np.reciprocal(np.sqrt(floating(input)))
+    input = floating(input)
+    return _special.rsqrt(input) if large(input) else np.reciprocal(np.sqrt(input))
 
 
 def _is_number(value) -> bool:

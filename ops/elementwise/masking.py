@@ -71,13 +71,15 @@ def zeros_of(g):
     >>> zeros_of(np.array([1.0, np.inf]))
     array([0., 0.])
     """
-    return keep_where(g, np.False_)
+    return np.zeros_like(g) if type(g) is np.ndarray else keep_where(g, np.False_)
 
 
 def _where_cases(rng):
     for mask, first, second in (
         ((), (), ()),
         ((2, 3), (2, 3), (2, 3)),
+        ((2, 3), (2, 3), (3,)),
+        ((2, 3), (3,), (2, 3)),
         ((3,), (2, 1), ()),
         ((0, 3), (1, 3), (3,)),
     ):

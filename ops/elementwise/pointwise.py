@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from ops.broadcasting import broadcast_shapes
 from ops.promotion import not_a_tensor, operands
 
-__all__ = ["by_element", "is_bool", "not_implemented", "numeric", "pointwise", "tensor_only"]
+__all__ = ["by_element", "fused", "is_bool", "large", "not_implemented", "numeric", "pointwise",
+           "tensor_only"]
 
 BOOL = np.dtype(bool)
 _NUMBERS = (float, int)
+_LARGE = 8192
 _PYTORCH_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
                   "int64": "Long", "float32": "Float", "float64": "Double"}
 
@@ -48,6 +51,35 @@ def pointwise(ufunc: Callable, input, other, floating: bool = False):
     except ValueError:
         broadcast_shapes(*map(np.shape, arrays))
         raise
+
+
+def large(values) -> bool:
+    """Whether a compiled kernel pays: for floats, from the size on where NumPy's call is no cheaper.
+
+    >>> large(np.ones(10_000)), large(np.ones(10)), large(np.arange(10_000))
+    (True, False, False)
+    """
+    return values.size >= _LARGE and values.dtype.kind == "f"
+
+
+def fused(kernel: Callable, formula: Callable) -> Callable:
+    """A gradient rule that a kernel computes for arrays, in one pass over memory.
+
+    Args:
+        kernel: gets what the formula gets, as arrays.
+        formula: the rule written with ops; it computes for Tensors, so gradients of higher order need
+            nothing else, and its parameters name what the rule needs.
+
+    >>> rule = fused(lambda g, ans: g + ans, lambda g, ans: None)
+    >>> rule(np.ones(2), np.ones(2))
+    array([2., 2.])
+    """
+
+    @functools.wraps(formula)
+    def rule(g, *saved):
+        return (kernel if type(g) is np.ndarray else formula)(g, *saved)
+
+    return rule
 
 
 def tensor_only(*values) -> None:

@@ -15,13 +15,16 @@ from ops.elementwise.comparison import eq
 from ops.elementwise.division import div
 from ops.elementwise.exponential import rsqrt
 from ops.elementwise.masking import zero_where
-from ops.elementwise.pointwise import by_element, pointwise, tensor_only
+from ops.elementwise.pointwise import by_element, fused, large, pointwise, tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import floating
 from ops.samples import binary, unary
 
 __all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
            "asin", "asinh", "atan", "atan2", "atanh", "cos", "cosh", "deg2rad", "rad2deg", "sin",
            "sinc", "sinh", "tan", "tanh"]
+
+_special, _slopes = LazyModule("ops.kernels.special"), LazyModule("ops.kernels.slopes")
 
 
 def _record(name, function, low=-2.0, high=2.1):
@@ -158,7 +161,8 @@ def cosh(input):
     return np.cosh(floating(input))
 
 
-@op(grad=dict(input=lambda g, ans: mul(g, sub(1, square(ans)))),
+@op(grad=dict(input=fused(lambda g, ans: _slopes.tanh(g, ans),
+                          lambda g, ans: mul(g, sub(1, square(ans))))),
     **_record("tanh", lambda a: math.sinh(a) / math.cosh(a)))
 def tanh(input):
     """Hyperbolic tangent.
@@ -166,7 +170,8 @@ def tanh(input):
     >>> tanh(np.array([0.0, 1.0])).round(3)
     array([0.   , 0.762])
     """
-    return np.tanh(floating(input))
+    input = floating(input)
+    return _special.tanh(input) if large(input) else np.tanh(input)
 
 
 @op(

@@ -14,12 +14,24 @@ from ops.dims import wrap_dim
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.items import add_at, getitem
 from ops.indexing.places import add_to_places, check_bounds, places_along
+from ops.lazy import LazyModule
 from ops.samples import spaced
 from ops.shape.layout import reshape, zeros_like_view
 
 __all__ = ["gather", "scatter_add", "scatter_values", "take", "take_along_dim"]
 
+_kernels = LazyModule("ops.kernels.scatter")
 _INTEGERS = (np.dtype(np.int64), np.dtype(np.int32))
+
+
+def _many(array: np.ndarray) -> bool:
+    """Whether a kernel is faster than NumPy's indexing."""
+    return array.size >= 256 and array.dtype.kind == "f"
+
+
+def _matrix(array: np.ndarray) -> np.ndarray:
+    """All rows along the last dimension."""
+    return array.reshape(-1, array.shape[-1])
 
 
 def _element_index(name: str, index, input, dim: int) -> None:
@@ -102,6 +114,9 @@ def gather(input, dim, index, *, sparse_grad=False):
         return np.empty(index.shape, input.dtype)
     if input.ndim <= 1:
         return np.asarray(input.reshape(-1)[index])
+    if _many(input) and dim == input.ndim - 1 and index.shape[:-1] == input.shape[:-1]:
+        rows = _kernels.gather(_matrix(input), _matrix(index.astype(np.int64, copy=False)))
+        return rows.reshape(index.shape)
     shape = list(index.shape)
     shape[dim] = input.shape[dim]
     return np.take_along_axis(_corner(input, shape), index, dim)
@@ -144,6 +159,7 @@ def scatter_cases(rng, repeated: bool):
 
 def _large_cases(rng):
     yield from scatter_cases(rng, True)
+    yield case(spaced(rng, (3, 4)), 1, np.argsort(rng.random((3, 4)), axis=1), spaced(rng, (3, 4)))
     yield case(spaced(rng, (90, 60)), 0, rng.integers(0, 90, (95, 55)), spaced(rng, (95, 55)))
 
 
@@ -190,7 +206,10 @@ def scatter_add(input, dim, index, src):
     _element_index("scatter_add", index, input, dim)
     src = _checked_source("scatter_add", input, dim, index, src)
     out = np.array(input, order="C")
-    if index.size:
+    if _many(out) and 1 < out.ndim == dim + 1 and src.shape == index.shape and (
+            index.shape[:-1] == out.shape[:-1]) and index.size:
+        _kernels.scatter_add(_matrix(out), _matrix(index.astype(np.int64, copy=False)), _matrix(src))
+    elif index.size:
         places = places_along(index, dim, input.shape) if input.ndim > 1 else index
         add_to_places(out.reshape(-1), places.reshape(-1), src.reshape(-1))
     return out

@@ -103,6 +103,12 @@ def _add(view: np.ndarray, arrays: tuple, values) -> None:
         values = np.broadcast_to(values, index.shape + view.shape[1:])
         width = view.size // len(view)
         add_to_rows(view.reshape(-1, width), rows, values.reshape(-1, width))
+    elif view.flags.c_contiguous and len(integers) == len(arrays) == view.ndim:
+        places = 0
+        for item, size in zip(arrays, view.shape):  # single elements: their positions in memory
+            places = places * size + np.where(item < 0, item + size, item)
+        places = np.asarray(places, np.int64)
+        add_to_places(view.reshape(-1), places.reshape(-1), np.broadcast_to(values, places.shape).reshape(-1))
     else:
         places = pick(np.arange(view.size).reshape(view.shape), arrays)
         total = np.array(view, order="C").reshape(-1)
@@ -196,6 +202,7 @@ def _set_cases(rng):
                          (mask, (int(mask.sum()), 2)),
                          (mask, ()), ((np.array([[0], [2]]), np.array([1, 3])), (2, 1)), ([], (2,))):
         yield case(x, index, spaced(rng, shape))
+    yield case(x, np.array([2, 0, 1]), spaced(rng, (3, 4, 2)))
     yield case(x, (0, None), 2.5)
     yield case(spaced(rng, ()), ..., spaced(rng, ()))
     yield case(spaced(rng, (0, 3)), (slice(None), 2), spaced(rng, (1,)))
@@ -248,6 +255,7 @@ def _put_cases(rng):
     x = spaced(rng, (3, 4))
     yield case(x, (np.array([0, 2]), np.array([1, 3])), spaced(rng, (2,)))
     yield case(x, (np.array([2, 2]),), spaced(rng, (2, 4)), True)
+    yield case(x, (np.array([2, 0, 1]),), spaced(rng, (3, 4)))
     yield case(x, (np.array([[0], [2]]), np.array([1, 3])), spaced(rng, (2, 1)), True)
     yield case(x, (x > 0,), spaced(rng, ()), True)
     yield case(spaced(rng, (0, 3)), (np.zeros(0, np.int64),), spaced(rng, (0, 3)), True)

@@ -50,8 +50,10 @@ def one_hot(tensor, num_classes=-1):
     if num_classes != -1 and high >= num_classes:
         raise RuntimeError(f"Class values must be smaller than num_classes, got {high} with "
                            f"num_classes={num_classes}")
-    return (tensor[..., None] == np.arange(high + 1 if num_classes == -1
-                                           else num_classes)).astype(np.int64)
+    classes = high + 1 if num_classes == -1 else num_classes
+    out = np.zeros((*tensor.shape, classes), np.int64)
+    out.reshape(-1)[np.arange(tensor.size) * classes + tensor.reshape(-1)] = 1
+    return out
 
 
 def _weight_grad(g, input, weight_shape, padding_idx, scale_grad_by_freq):

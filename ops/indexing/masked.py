@@ -29,6 +29,7 @@ def _boolean(name: str, mask) -> None:
 def _fill_cases(rng):
     yield from _mask_cases(rng, 7.0)
     yield from _mask_cases(rng, np.array(2.5))
+    yield case(spaced(rng, ()), np.array(False), np.array(2.5))
 
 
 @op(
@@ -89,6 +90,7 @@ def masked_select(input, mask):
 def _scatter_cases(rng):
     for sample in _mask_cases(rng):
         yield case(*sample.args, spaced(rng, (3, 4)))
+    yield case(spaced(rng, (3,)), np.array([[True], [False], [False]]), spaced(rng, (3, 4)))
 
 
 def _source_grad(g, mask, source_shape):

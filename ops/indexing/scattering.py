@@ -57,6 +57,7 @@ def _fold_cases(rng):
         if sample.args[2].shape == sample.args[3].shape:
             for reduce in _FOLDS:
                 yield case(*sample.args[:3], np.asarray(sample.args[3] + 0.013), reduce)
+    yield case(spaced(rng, (2,)), 0, np.array([0, 1, 0, 1]), np.array([0.0, 2.0, 1.5, -0.5]), "prod")
 
 
 @op(

@@ -147,7 +147,9 @@ _BAD_SOURCES = [
               source=lambda g, dim, index, alpha, source_shape: reshape(
                   index_select(g, dim, index) if alpha == 1 else mul(index_select(g, dim, index), alpha),
                   source_shape)),
-    samples=lambda rng: _placing_cases(rng, True), reference=_add_reference,
+    samples=lambda rng: (*_placing_cases(rng, True), case(
+        spaced(rng, (3, 2)), 0, np.array([2, 0]), spaced(rng, (2, 2)), alpha=-1.5)),
+    reference=_add_reference,
     bad=[*_with(_BAD_VECTOR, np.ones((2, 1))), *_BAD_SOURCES],
 )
 def index_add(input, dim, index, source, *, alpha=1):
@@ -206,6 +208,7 @@ def index_copy(input, dim, index, source):
 def _fill_cases(rng):
     yield case(spaced(rng, (3, 4)), 0, np.array([2, 2]), 5.0)
     yield case(spaced(rng, (2, 3, 2)), 1, np.array([-1, 0]), np.array(2.5))
+    yield case(spaced(rng, (3, 4)), 0, np.array([1]), np.array(-0.5))
     yield case(spaced(rng, ()), 0, np.array([0]), 2.0)
     yield case(spaced(rng, (0, 2)), 1, np.array(1), 1)
 

@@ -151,7 +151,7 @@ def adaptive_max_pool2d(x: np.ndarray, output_size):
     >>> values.tolist(), indices.tolist()
     ([[[4.0, 5.0]]], [[[4, 5]]])
     """
-    rows, columns = (_adaptive_windows(*axis) for axis in zip(x.shape[1:], output_size))
+    rows, columns = (_adaptive_windows(*axis) for axis in zip(x.shape[-2:], output_size))
     return _max_over_windows(x, rows, 1, columns, 1)
 
 
@@ -226,7 +226,7 @@ def avg_pool2d(
     [[[1.5]]]
     """
     maps = _average_maps(
-        x.shape[1:], output_size, kernel, stride, padding, count_include_pad, divisor_override, x.dtype
+        x.shape[-2:], output_size, kernel, stride, padding, count_include_pad, divisor_override, x.dtype
     )
     return map_planes(x, *maps)
 
@@ -241,7 +241,7 @@ def avg_pool2d_backward(
     """
     maps = _average_maps(
         input_size,
-        grad.shape[1:],
+        grad.shape[-2:],
         kernel,
         stride,
         padding,
@@ -259,7 +259,7 @@ def adaptive_avg_pool2d(x: np.ndarray, output_size) -> np.ndarray:
     [[[2.0, 3.0]]]
     """
     return map_planes(
-        x, *(_adaptive_average_axis(*axis, x.dtype) for axis in zip(x.shape[1:], output_size))
+        x, *(_adaptive_average_axis(*axis, x.dtype) for axis in zip(x.shape[-2:], output_size))
     )
 
 
@@ -269,5 +269,5 @@ def adaptive_avg_pool2d_backward(grad: np.ndarray, input_size) -> np.ndarray:
     >>> adaptive_avg_pool2d_backward(np.ones((1, 1, 1)), (1, 2)).tolist()
     [[[0.5, 0.5]]]
     """
-    maps = (_adaptive_average_axis(*axis, grad.dtype) for axis in zip(input_size, grad.shape[1:]))
+    maps = (_adaptive_average_axis(*axis, grad.dtype) for axis in zip(input_size, grad.shape[-2:]))
     return map_planes_backward(grad, *maps, input_size)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import jit
+from .separable_channels_last import map_images, map_images_backward
 
 __all__ = ["AxisMap", "map_planes", "map_planes_backward"]
 
@@ -86,10 +87,14 @@ def separable_backward_planes(start, stop, grad, rows, columns, out):
 def map_planes(x: np.ndarray, rows: AxisMap, columns: AxisMap) -> np.ndarray:
     """Apply two axis maps to planes (P, H, W): an array (P, len(rows.divisors), len(columns.divisors)).
 
+    Four dimensions stand for channels-last images (N, C, H, W), see `separable_channels_last`.
+
     >>> both = AxisMap.of([[0, 1]], [[1, 1]], [2], np.float64)
     >>> map_planes(np.array([[[1.0, 2.0], [3.0, 6.0]]]), both, both).tolist()
     [[[3.0]]]
     """
+    if x.ndim == 4:
+        return map_images(x, rows, columns)
     out = np.empty((len(x), rows.divisors.size, columns.divisors.size), x.dtype)
     separable_planes(0, len(out), np.ascontiguousarray(x), rows, columns, out)
     return out
@@ -102,6 +107,8 @@ def map_planes_backward(grad: np.ndarray, rows: AxisMap, columns: AxisMap, input
     >>> map_planes_backward(np.ones((1, 1, 1)), both, both, (2, 2)).tolist()
     [[[0.25, 0.25], [0.25, 0.25]]]
     """
+    if grad.ndim == 4:
+        return map_images_backward(grad, rows, columns, input_size)
     out = np.empty((len(grad), *input_size), grad.dtype)
     separable_backward_planes(0, len(out), np.ascontiguousarray(grad), rows, columns, out)
     return out

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ops.core import Bad, array_of, case, composite, dtype_of
-from ops.elementwise.arithmetic import add, mul, neg, sub
-from ops.normalization.channel_norm import channel_norm, check_floating, count_of, norm_reference, per_channel
+from ops.elementwise.arithmetic import mul, neg, sub
+from ops.normalization.affine import channel_affine
+from ops.normalization.channel_norm import channel_norm, check_floating, count_of, norm_reference
 from ops.samples import spaced
 
 __all__ = ["batch_norm", "group_norm", "instance_norm"]
@@ -153,7 +156,7 @@ def batch_norm(
     # with constant statistics the layer is one affine map: input * factor + offset
     factor = inverse if weight is None else mul(weight, inverse)
     offset = neg(mul(factor, center)) if bias is None else sub(bias, mul(factor, center))
-    return add(mul(input, per_channel(factor, len(shape))), per_channel(offset, len(shape)))
+    return channel_affine(input, factor, offset)
 
 
 def _group_cases(rng):
@@ -218,7 +221,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but"
                 f" got {name} of shape {list(value.shape)} and input of shape {list(shape)}"
             )
-    if int(np.prod(shape)) and shape[0] * count_of(shape, num_groups) == 1:
+    if math.prod(shape) and shape[0] * count_of(shape, num_groups) == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {list(shape)}"
         )
@@ -307,7 +310,7 @@ def instance_norm(
                 "Expected running_mean and running_var to be defined when use_input_stats is false"
             )
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    positions = int(np.prod(shape[2:]))
+    positions = math.prod(shape[2:])
     if positions == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {shape}")
     _check_channels(

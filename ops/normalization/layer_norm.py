@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ops.core import Bad, case, composite, dtype_of
@@ -84,12 +86,13 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     array([[-1.,  1.]])
     """
     normal = _check_normalized("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    size = int(np.prod(normal))
-    rows = int(np.prod(input.shape[:input.ndim - len(normal)]))
-    weight, bias = (None if value is None else reshape(value, (size,)) for value in (weight, bias))
-    return reshape(
-        channel_norm(reshape(input, (rows, size)), weight, bias, 1, eps)[0], tuple(input.shape)
-    )
+    shape, size = tuple(input.shape), math.prod(normal)
+    matrix = math.prod(shape[:len(shape) - len(normal)]), size
+    rows = input if shape == matrix else reshape(input, matrix)
+    if normal != (size,):
+        weight, bias = (None if value is None else reshape(value, (size,)) for value in (weight, bias))
+    result = channel_norm(rows, weight, bias, 1, eps)[0]
+    return result if shape == matrix else reshape(result, shape)
 
 
 def _rms_reference(input, normalized_shape, weight=None, eps=None):
@@ -124,6 +127,6 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     normal = _check_normalized("rms_norm", input, normalized_shape, weight=weight)
     eps = float(np.finfo(dtype_of(input)).eps) if eps is None else eps
     dims = tuple(range(input.ndim - len(normal), input.ndim))
-    mean_square = mul(sum(mul(input, input), dims, True), 1.0 / max(int(np.prod(normal)), 1))
+    mean_square = mul(sum(mul(input, input), dims, True), 1.0 / max(math.prod(normal), 1))
     result = mul(input, rsqrt(add(mean_square, eps)))
     return result if weight is None else mul(result, weight)

@@ -13,7 +13,15 @@ import numpy as np
 
 from ops.core import Bad, case, composite, op
 from ops.lazy import LazyModule
-from ops.pooling.max_pool import INNER, check_planes, largest_of, planes, planes_scatter, sizes_of
+from ops.pooling.max_pool import (
+    INNER,
+    check_planes,
+    images_or_planes,
+    largest_of,
+    planes,
+    planes_scatter,
+    sizes_of,
+)
 from ops.samples import spaced
 from ops.shape.layout import squeeze, unsqueeze
 
@@ -83,7 +91,7 @@ def adaptive_max_pooling(input, output_size):
 
 @op(
     grad=dict(input=lambda g, input_shape: adaptive_avg_pooling_backward(g, input_shape[-2:])),
-    samples=_cases, reference=_mean, exempt=INNER,
+    samples=_cases, reference=_mean, exempt=INNER, any_layout=True,
 )
 def adaptive_avg_pooling(input, output_size):
     """`adaptive_avg_pool2d` of arguments that were checked.
@@ -91,7 +99,7 @@ def adaptive_avg_pooling(input, output_size):
     >>> adaptive_avg_pooling(np.eye(2)[None], (1, 2))
     array([[[0.5, 0.5]]])
     """
-    result = _kernels.adaptive_avg_pool2d(planes(input), output_size)
+    result = _kernels.adaptive_avg_pool2d(images_or_planes(input), output_size)
     return result.reshape(input.shape[:-2] + output_size)
 
 
@@ -106,7 +114,7 @@ def adaptive_avg_pooling_backward(input, input_size):
     array([[[0.5, 0.5],
             [0.5, 0.5]]])
     """
-    result = _kernels.adaptive_avg_pool2d_backward(planes(input), input_size)
+    result = _kernels.adaptive_avg_pool2d_backward(images_or_planes(input), input_size)
     return result.reshape(input.shape[:-2] + input_size)
 
 

@@ -20,10 +20,10 @@ from ops.pooling.max_pool import (
     all_places,
     bad_windows,
     check_planes,
+    images_or_planes,
     largest_of,
     max_pool1d,
     max_pool2d,
-    planes,
     sizes_of,
     windows_of,
 )
@@ -81,7 +81,7 @@ def avg_pooling(input, windows, count_include_pad, divisor_override):
     """
     kernel, stride, padding, _, count = windows
     result = _kernels.avg_pool2d(
-        planes(input), kernel, stride, padding, count, count_include_pad, divisor_override)
+        images_or_planes(input), kernel, stride, padding, count, count_include_pad, divisor_override)
     return result.reshape(input.shape[:-2] + count)
 
 
@@ -114,7 +114,7 @@ def avg_pooling_backward(input, windows, count_include_pad, divisor_override, in
     """
     kernel, stride, padding, _, _ = windows
     result = _kernels.avg_pool2d_backward(
-        planes(input), kernel, stride, padding, input_size, count_include_pad, divisor_override)
+        images_or_planes(input), kernel, stride, padding, input_size, count_include_pad, divisor_override)
     return result.reshape(input.shape[:-2] + input_size)
 
 
@@ -217,6 +217,8 @@ def _lp_pool(name, dims, input, norm_type, kernel_size, stride, ceil_mode):
         signed = ops.mul(ops.abs(input), sign)
         return ops.mul(largest(signed, kernel_size, stride, ceil_mode=ceil_mode), sign)
     mean = average(ops.pow(input, norm_type), kernel_size, stride, ceil_mode=ceil_mode)
+    # As in PyTorch: the relu lets no gradient, which is infinite there, out of a window of zeros.
+    mean = ops.mul(ops.sign(mean), ops.relu(ops.abs(mean)))
     # The sum is the mean times the full kernel, also for a window that ceil_mode cut: so PyTorch has it.
     count = math.prod(sizes_of(name, "kernel_size", kernel_size, dims))
     return ops.pow(ops.mul(mean, count), 1 / norm_type)

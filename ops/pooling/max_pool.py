@@ -151,6 +151,17 @@ def planes(array: np.ndarray) -> np.ndarray:
     return array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:])
 
 
+def images_or_planes(array: np.ndarray) -> np.ndarray:
+    """Channels-last images (N, C, H, W) of floats themselves, any other images as planes (P, H, W).
+
+    >>> images_or_planes(np.ones((2, 4, 5, 3)).transpose(0, 3, 1, 2)).shape
+    (2, 3, 4, 5)
+    """
+    if array.dtype.kind == "f" and array.size and _channels_last.is_channels_last(array):
+        return array
+    return planes(array)
+
+
 # ------------------------------------------------------------------ samples and slow references
 
 

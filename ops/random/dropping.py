@@ -50,6 +50,8 @@ def masked_scale(input, mask, scale):
         raise RuntimeError(
             f"a mask of shape {mask.shape} cannot be broadcast to the input's shape {input.shape}"
         )
+    if mask.size < input.size:  # converted once, not for every element that it is broadcast to
+        return np.multiply(input, np.multiply(mask, scale, dtype=input.dtype))
     result = np.multiply(input, mask)
     return np.multiply(result, input.dtype.type(scale), out=result) if input.ndim else result * scale
 

@@ -13,10 +13,13 @@ from ops.elementwise.clamping import clamp_min
 from ops.elementwise.division import div
 from ops.elementwise.exponential import pow
 from ops.elementwise.pointwise import tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import as_dtype
 from ops.reduction.moments import divide_or_zero
-from ops.reduction.totals import keep_reduced, normalize_dims, reduce_cases, sum
+from ops.reduction.totals import by_rows, keep_reduced, normalize_dims, reduce_cases, sum
 from ops.samples import spaced
+
+_kernels = LazyModule("ops.kernels.reduce")
 
 __all__ = ["cosine_similarity", "norm", "normalize", "pairwise_distance", "vector_norm"]
 
@@ -53,6 +56,7 @@ def _norm_cases(rng):
     yield case(spaced(rng, (2, 3)) + 0.01, -math.inf, 1)
     yield case(spaced(rng, (2, 3)) + 0.01, 0, 1)
     yield case(np.array([[0.0, 0.0], [1.0, 2.0]]) + 0.3, -1.0, 1)
+    yield case(np.array(-0.7), 3.5)
 
 
 def _norm_reference(input, p=2, dim=None, keepdim=False):
@@ -97,6 +101,9 @@ def vector_norm(input, ord=2, dim=None, keepdim=False, *, dtype=None):
         raise RuntimeError(f"linalg.vector_norm cannot compute the {ord} norm over an empty dimension "
                            f"of shape {input.shape}, because the operation does not have an identity")
     if ord == 2:
+        total = by_rows(_kernels.square_sum, input, options["axis"], keepdim)
+        if total is not None:
+            return np.sqrt(total)
         return np.sqrt(np.add.reduce(np.square(input), **options))
     if ord == 0:
         return np.add.reduce(input != 0, dtype=input.dtype, **options)

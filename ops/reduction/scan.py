@@ -13,11 +13,12 @@ from ops.core import Bad, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import mul, sub
 from ops.elementwise.comparison import ne
 from ops.elementwise.exponential import exp
-from ops.elementwise.pointwise import not_implemented, tensor_only
+from ops.elementwise.pointwise import large, not_implemented, tensor_only
 from ops.indexing.items import narrow
+from ops.lazy import LazyModule
 from ops.promotion import as_dtype
 from ops.reduction.extrema import at_least_1d, one_dim, send_to
-from ops.reduction.totals import INT64, keep_reduced, reduce_cases
+from ops.reduction.totals import INT64, by_rows, keep_reduced, reduce_cases
 from ops.samples import spaced
 from ops.shape.arrange import flip
 from ops.shape.join import cat
@@ -25,6 +26,8 @@ from ops.shape.layout import reshape
 
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "diff", "linear_recurrence", "logcumsumexp", "prod",
            "shift_along"]
+
+_kernels = LazyModule("ops.kernels.reduce")
 
 
 def _scan_cases(rng, **options):
@@ -57,6 +60,9 @@ def _accumulate(function, input, dim, dtype):
     """``function.accumulate`` along ``dim``; bool and integers in int64."""
     tensor_only(input)
     dtype = as_dtype(dtype) or (input.dtype if input.dtype.kind == "f" else INT64)
+    if function is np.add and input.ndim and dtype is input.dtype and large(input):
+        if one_dim(dim, input.ndim) == input.ndim - 1:
+            return _kernels.cumulative_sum(input.reshape(-1, input.shape[-1])).reshape(input.shape)
     return function.accumulate(at_least_1d(input), axis=one_dim(dim, input.ndim),
                                dtype=dtype).reshape(input.shape)
 
@@ -77,6 +83,8 @@ def cumsum(input, dim, *, dtype=None):
 
 def _from_the_end(scan, value, dim):
     """A running reduction that starts at the last element."""
+    if type(value) is np.ndarray and value.ndim:
+        return np.flip(scan(np.flip(value, dim), dim), dim)
     return scan(value, dim) if value.ndim == 0 else flip(scan(flip(value, (dim,)), dim), (dim,))
 
 
@@ -191,6 +199,10 @@ def cumprod(input, dim, *, dtype=None):
 def _prod_grad(g, input, dim):
     """Times the product of all other elements: those before times those after, so zeros need no care."""
     shape = input.shape
+    if type(g) is np.ndarray and large(input) and (dim is None or dim in (-1, len(shape) - 1)):
+        rows = np.ascontiguousarray(input).reshape(-1 if dim is not None else 1, shape[-1] if dim is not None
+                                                   else input.size)
+        return _kernels.product_slope(rows, g.reshape(-1)).reshape(shape)
     rows = reshape(input, (-1,)) if dim is None else input
     along = 0 if dim is None else dim
     before = shift_along(cumprod(rows, along), along, 1, 1.0)
@@ -215,7 +227,9 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     axis = None if dim is None or input.ndim == 0 else one_dim(dim, input.ndim)
     if input.ndim == 0:
         one_dim(0 if dim is None else dim, 0)
-    return np.multiply.reduce(input, axis=axis, keepdims=keepdim, dtype=dtype)
+    dims = tuple(range(input.ndim)) if axis is None else (axis,)
+    result = by_rows(_kernels.product, input, dims, keepdim) if dtype is input.dtype else None
+    return np.multiply.reduce(input, axis=axis, keepdims=keepdim, dtype=dtype) if result is None else result
 
 
 # ------------------------------------------------------------------ log-sum-exp

@@ -10,6 +10,7 @@ import numpy as np
 
 from ops.core import Bad, case, composite, op
 from ops.elementwise.pointwise import not_implemented, tensor_only
+from ops.lazy import LazyModule
 from ops.reduction.extrema import (
     BAD_CHOICE,
     all_cases,
@@ -25,6 +26,10 @@ from ops.reduction.extrema import (
 from ops.samples import spaced
 
 __all__ = ["argsort", "kthvalue", "median", "median_all", "median_dim", "mode", "sort", "topk"]
+
+_kernels = LazyModule("ops.kernels.select")
+_FEW = 64  # the kernel's cost grows with k
+_MANY = 256  # elements from which it is faster than a sort
 
 
 # ------------------------------------------------------------------ by rank
@@ -94,6 +99,7 @@ def argsort(input, dim=-1, descending=False, *, stable=False):
 def _topk_cases(rng):
     yield case(spaced(rng, (2, 5)), 3)
     yield case(spaced(rng, (5, 2)), 2, 0, False)
+    yield case(spaced(rng, (2, 3)), 3)
     yield case(spaced(rng, ()), 1)
     yield case(spaced(rng, (0, 3)), 2)
     yield case(spaced(rng, (3,)), 0)
@@ -125,6 +131,10 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     size = wide.shape[dim]
     if not 0 <= k <= size:
         raise RuntimeError(f"selected index k out of range: k={k}, but dimension {dim} has size {size}")
+    if 0 < k <= _FEW and input.dtype.kind == "f" and input.size >= _MANY:
+        rows = np.moveaxis(wide, dim, -1)
+        values, indices = _kernels.largest(np.ascontiguousarray(rows).reshape(-1, size), k, not largest)
+        return tuple(np.moveaxis(part.reshape(*rows.shape[:-1], k), -1, dim) for part in (values, indices))
     return _taken(input, dim, np.take(_order(wide, dim, largest), range(k), axis=dim))
 
 

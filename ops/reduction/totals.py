@@ -8,6 +8,7 @@ variances in ``moments.py``, norms in ``distance.py``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,13 +20,17 @@ from ops.elementwise.comparison import isnan, logical_not
 from ops.elementwise.division import div
 from ops.elementwise.exponential import exp
 from ops.elementwise.masking import where
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import large, tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import as_dtype, floating
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
 __all__ = ["all", "any", "count_nonzero", "keep_reduced", "logsumexp", "mean", "nanmean", "nansum",
            "normalize_dims", "sum"]
+
+_kernels = LazyModule("ops.kernels.reduce")
+_SHORTEST_ROW = 32  # elements; NumPy is as good at shorter ones
 
 INT64 = np.dtype("int64")
 TYPE_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
@@ -76,6 +81,27 @@ def reduced_count(shape: tuple[int, ...], dim) -> int:
     return math.prod([shape[d] for d in normalize_dims(dim, len(shape))])
 
 
+def by_rows(kernel: Callable, input: np.ndarray, dims: tuple[int, ...], keepdim: bool):
+    """``kernel(rows)`` where the reduced dimensions are whole rows of memory, else None.
+
+    Args:
+        kernel: reduces each row of a contiguous matrix.
+        dims: the reduced dimensions, not negative.
+    """
+    kept = input.ndim - len(dims)
+    if not large(input):
+        return None
+    if kept and not (input.flags.c_contiguous and sorted(dims) == list(range(kept, input.ndim))
+                     and math.prod(input.shape[kept:]) >= _SHORTEST_ROW):
+        return None
+    if not kept and not input.flags.c_contiguous:
+        if not input.T.flags.c_contiguous:
+            return None
+        input = input.T
+    result = kernel(input.reshape(-1 if kept else 1, math.prod(input.shape[kept:])))
+    return result.reshape(input.shape[:kept] + (1,) * (len(dims) if keepdim else 0))
+
+
 def reduce_cases(rng):
     """Samples of a reduction: all, one and several dimensions, 0-d, empty."""
     yield case(spaced(rng, (2, 3, 4)))
@@ -123,7 +149,9 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     """
     tensor_only(input)
     dtype = as_dtype(dtype) or (input.dtype if input.dtype.kind == "f" else INT64)
-    return np.add.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim, dtype=dtype)
+    dims = normalize_dims(dim, input.ndim)
+    result = by_rows(_kernels.sum, input, dims, keepdim) if dtype is input.dtype else None
+    return np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype) if result is None else result
 
 
 def _mean_grad(g, input_shape, dim):
@@ -156,7 +184,9 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
                            f"floating point or complex dtype. Got: {TYPE_NAMES[dtype.name]}; convert "
                            "first, as in input.float().mean()")
     dims = normalize_dims(dim, input.ndim)
-    total = np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
+    total = by_rows(_kernels.sum, input, dims, keepdim) if dtype is input.dtype else None
+    if total is None:
+        total = np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
     return total / dtype.type(reduced_count(input.shape, dim))
 
 

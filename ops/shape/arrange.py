@@ -6,13 +6,17 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim, wrap_dims
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import large, tensor_only
 from ops.indexing.slices import index_select
+from ops.lazy import LazyModule
 from ops.reduction.totals import sum
 from ops.samples import spaced
 from ops.shape.layout import clone, reshape, transpose
 
-__all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "repeated_positions", "roll",
+_kernels = LazyModule("ops.kernels.arrange")
+
+__all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_each", "repeat_interleave", "repeated_positions",
+           "roll",
            "rot90", "tile", "tril", "triu"]
 
 
@@ -260,6 +264,28 @@ def repeated_positions(input):
     return np.repeat(np.arange(input.size), input.reshape(-1))
 
 
+def _repeat_each_grad(g, input_shape, repeats, dim):
+    return sum(reshape(g, (*input_shape[:dim + 1], repeats, *input_shape[dim + 1:])), dim + 1)
+
+
+@op(
+    grad=dict(input=_repeat_each_grad),
+    samples=lambda rng: iter([case(spaced(rng, (2, 3)), 2, 1), case(spaced(rng, (2, 3)), 1, 0),
+                              case(spaced(rng, (0, 3)), 2, 0), case(spaced(rng, (2,)), 0, 0)]),
+    reference=np.repeat, exempt=dict(zero_dim="a number has no dimension to repeat along"),
+)
+def repeat_each(input, repeats, dim):
+    """Every slice along ``dim`` the same number of times: `repeat_interleave` with a number.
+
+    >>> repeat_each(np.array([1, 2]), 2, 0)
+    array([1, 1, 2, 2])
+    """
+    before, after = input.shape[:dim], input.shape[dim + 1:]
+    out = np.empty((*before, input.shape[dim], repeats, *after), input.dtype)
+    out[...] = np.expand_dims(input, dim + 1)
+    return out.reshape(*before, input.shape[dim] * repeats, *after)
+
+
 @composite(
     samples=_interleave_cases,
     reference=lambda input, repeats=None, dim=None: np.repeat(input, repeats, dim),
@@ -295,6 +321,8 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     if not isinstance(repeats, np.ndarray):
         if repeats < 0:
             raise RuntimeError(f"Repeats must be non-negative, got {repeats}")
+        if output_size in (None, size * repeats) and input.ndim:
+            return repeat_each(input, repeats, dim)
         repeats = np.array([repeats])
     elif repeats.dtype not in (np.int64, np.int32):
         raise NotImplementedError(f'"repeat_interleave" not implemented for {repeats.dtype} repeats; '
@@ -340,7 +368,7 @@ def tril(input, diagonal=0):
     """
     if input.ndim < 2:
         raise RuntimeError(f"tril: input tensor must have at least 2 dimensions, got {input.ndim}")
-    return np.tril(input, diagonal)
+    return _kernels.triangles(input, diagonal, True) if large(input) else np.tril(input, diagonal)
 
 
 @op(grad=dict(input=lambda g, diagonal: triu(g, diagonal)), samples=_triangle_cases,
@@ -358,4 +386,4 @@ def triu(input, diagonal=0):
     """
     if input.ndim < 2:
         raise RuntimeError(f"triu: input tensor must have at least 2 dimensions, got {input.ndim}")
-    return np.triu(input, diagonal)
+    return _kernels.triangles(input, diagonal, False) if large(input) else np.triu(input, diagonal)

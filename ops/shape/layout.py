@@ -246,6 +246,7 @@ def unsqueeze(input, dim):
     grad=dict(input=lambda g, dims: permute(g, _inverse(dims))),
     view=True,
     samples=lambda rng: iter([case(spaced(rng, (2, 3, 4)), (2, 0, -2)), case(spaced(rng, ()), ()),
+                              case(spaced(rng, (2, 2, 2)), (1, 2, 0)),
                               case(spaced(rng, (0, 3)), (1, 0))]),
     reference=lambda input, dims: np.transpose(input, dims),
     bad=[Bad((np.ones((2, 3)), (0, 0)), {}, RuntimeError, "duplicate dims"),
@@ -282,6 +283,7 @@ def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:
 def _transpose_cases(rng):
     yield case(spaced(rng, (2, 3, 4)), 0, -1)
     yield case(spaced(rng, (2, 3, 4)), 1, 1)
+    yield case(spaced(rng, (3, 3)), 1, 0)
     yield case(spaced(rng, ()), 0, -1)
     yield case(spaced(rng, (0, 3)), 0, 1)
 
@@ -325,6 +327,7 @@ def _through(value, steps):
     ),
     samples=lambda rng: iter([
         case(spaced(rng, (2, 3)), spaced(rng, (3, 2)), ((permute, ((1, 0),), {}),)),
+        case(spaced(rng, (3, 3)), spaced(rng, (3, 3)), ((permute, ((1, 0),), {}),)),
         case(spaced(rng, ()), spaced(rng, ()), ((reshape, ((),), {}),)),
         case(spaced(rng, (0, 2)), spaced(rng, (0,)), ((reshape, ((0,),), {}),)),
     ]),

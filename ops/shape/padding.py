@@ -28,6 +28,7 @@ def _constant_cases(rng):
     yield case(spaced(rng, (2, 3)), (1, 2))
     yield case(spaced(rng, (2, 3, 4)), (0, 1, -1, 2), value=2.5)
     yield case(spaced(rng, (3, 4)), (-1, -2, 1, 0))
+    yield case(spaced(rng, (4,)), (1, -1))
     yield case(spaced(rng, ()), ())
     yield case(spaced(rng, (0, 2)), (1, 0, 0, 2), value=1.5)
 

@@ -1,9 +1,11 @@
-"""Gradients against central differences, of first and second order, along random cotangents.
+"""`gradcheck`: the engine's gradients against central differences, to any order.
 
-For a function ``f`` and a random cotangent ``v`` the engine's gradient of ``<v, f(x)>`` is compared,
-element by element, with ``(<v, f(x + eps e)> - <v, f(x - eps e)>) / (2 eps)``.  A cotangent of ones
-would be blind: it cannot see an error in softmax or in a normalisation, whose outputs have a constant
-sum.
+The full check compares whole Jacobians.  One row of the engine's Jacobian is a backward pass with a
+cotangent that is 1 at one output element; a pass with a random cotangent must then give the same
+combination of the rows, since a gradient is linear in what it receives.  (A cotangent of ones alone would
+be blind: softmax and normalisations have outputs of constant sum.)  Where the Jacobian would be large,
+random cotangents take the place of the single elements; the fast mode also replaces the single input
+elements by a random direction, and finds the wrong element by halving.
 """
 
 from __future__ import annotations
@@ -12,45 +14,45 @@ import numpy as np
 
 from tinygrad_hw.autograd.api import grad
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.testing.jacobian import argument_names, as_tuple, floating_outputs
+from tinygrad_hw.testing.mismatch import GradcheckError
+from tinygrad_hw.testing.verify import Tolerance, check_leaves, compare, random_numbers
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
 
-
-class GradcheckError(RuntimeError):
-    """An analytic gradient does not agree with the numerical one."""
-
-
-def _outputs(function, inputs) -> list[Tensor]:
-    """The floating outputs of a call."""
-    result = function(*inputs)
-    several = result if isinstance(result, (tuple, list)) else (result,)
-    return [out for out in several if isinstance(out, Tensor) and out.array.dtype.kind == "f"]
-
-
-def _differentiable(inputs) -> list[tuple[int, Tensor]]:
-    found = [(i, t) for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
-    if not found:
-        raise ValueError("gradcheck expects at least one input tensor to require gradient; call "
-                         "requires_grad_()")
-    for i, tensor in found:
-        if tensor.array.dtype != np.float64:
-            raise ValueError(f"input {i} is {tensor.dtype}; central differences need float64: call "
-                             ".double()")
-    return found
-
-
 def gradcheck(func, inputs, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-              raise_exception: bool = True, nondet_tol: float = 0.0, seed: int = 0) -> bool:
-    """Compare the engine's gradient with central differences for every input that requires a gradient.
+              raise_exception: bool = True, nondet_tol: float = 0.0, check_undefined_grad: bool = True,
+              check_grad_dtypes: bool = False, check_batched_grad: bool = False,
+              check_batched_forward_grad: bool = False, check_forward_ad: bool = False,
+              check_backward_ad: bool = True, fast_mode: bool = False, masked: bool | None = None,
+              order: int = 1, jacobian_limit: float = 10_000, seed: int = 0) -> bool:
+    """Compare the engine's gradients with central differences, for every input that requires a gradient.
+
+    At a kink or a tie (relu at 0, equal values in a max-pool window) the engine's gradient is right if it
+    lies between the slopes of the two sides; a `KinkWarning` then tells where.  No random number is taken
+    from the global generator, and the inputs are left as they were.
 
     Args:
-        func: takes the inputs, returns a Tensor or several.
-        inputs: Tensor or sequence; those that require a gradient must be float64.
+        func: takes the inputs, returns a Tensor or several; must be deterministic.
+        inputs: Tensor or sequence of arguments; those that require a gradient should be float64.
         eps: step of the difference quotient.
         atol, rtol: tolerances, as ``|analytic - numeric| <= atol + rtol * |numeric|``.
         raise_exception: raise `GradcheckError`; otherwise return False.
-        nondet_tol: how much two backward passes may differ.
-        seed: of the private generator that draws the cotangents.
+        nondet_tol: how much two equal calls or backward passes may differ.
+        check_undefined_grad: also try backward passes in which some outputs receive no gradient.
+        check_grad_dtypes: gradients are checked to have their input's dtype either way.
+        fast_mode: one random direction for each input in place of its elements; for large functions.
+        masked: accepted; it concerns sparse tensors only, which there are none of here.
+        order: derivatives up to this order are checked.
+        jacobian_limit: a Jacobian of more entries is compared along random cotangents.
+        seed: of the private generator that draws cotangents and directions.
+
+    Raises:
+        GradcheckError: naming the argument, the index, both values, the input there, and what to change.
+        ValueError: if no input requires a gradient.
+        RuntimeError: if an input overlaps itself in memory (stride 0).
+        NotImplementedError: for ``check_forward_ad`` and the batched checks: the engine has neither
+            forward mode nor vmap.
 
     Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradcheck.html
 
@@ -58,10 +60,30 @@ def gradcheck(func, inputs, *, eps: float = 1e-6, atol: float = 1e-5, rtol: floa
     >>> x = tinygrad_hw.tensor([0.5, 2.0], dtype=tinygrad_hw.float64, requires_grad=True)
     >>> gradcheck(lambda x: x * x, x)
     True
+    >>> gradcheck(lambda x: x * x.detach(), x, raise_exception=False)
+    False
+    >>> gradcheck(lambda x: x.exp(), x, order=3)
+    True
     """
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    _refuse(check_batched_grad=check_batched_grad, check_batched_forward_grad=check_batched_forward_grad,
+            check_forward_ad=check_forward_ad)
+    if not check_backward_ad:
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True, "
+                             "but got both False (and forward mode is not supported)")
+    if order < 1:
+        raise ValueError(f"gradcheck checks derivatives of order 1 and higher, got {order=}")
+    inputs = as_tuple(inputs)
+    check = Tolerance(eps, atol, rtol, nondet_tol, check_undefined_grad, fast_mode, jacobian_limit, seed)
+    names = argument_names(func, len(inputs))
     try:
-        _compare(func, inputs, eps, atol, rtol, nondet_tol, seed)
+        for level in range(1, order + 1):
+            if level > 1:
+                cotangents = _cotangents(func, inputs, seed + level - 1)
+                if not cotangents:
+                    break
+                func, inputs = _gradient_of(func, inputs, level > 2), (*inputs, *cotangents)
+                names = [*names, *(f"grad_outputs[{i}]" for i in range(len(cotangents)))]
+            compare(func, inputs, names, level, check)
     except GradcheckError:
         if raise_exception:
             raise
@@ -69,116 +91,85 @@ def gradcheck(func, inputs, *, eps: float = 1e-6, atol: float = 1e-5, rtol: floa
     return True
 
 
-def _compare(func, inputs, eps, atol, rtol, nondet_tol, seed) -> None:
-    found = _differentiable(inputs)
-    rng = np.random.Generator(np.random.Philox(seed))
-    outputs = _outputs(func, inputs)
-    cotangents = [
-        rng.uniform(0.5, 1.5, out.array.shape) * rng.choice([-1.0, 1.0], out.array.shape)
-        for out in outputs
-    ]
-    wanted = [(out, v) for out, v in zip(outputs, cotangents) if out.requires_grad]
-    if wanted:
-        arguments = (
-            [out for out, _ in wanted],
-            [t for _, t in found],
-            [Tensor._wrap(v) for _, v in wanted],
-        )
-        analytic = grad(*arguments, retain_graph=True, allow_unused=True, materialize_grads=True)
-        again = grad(*arguments, allow_unused=True, materialize_grads=True)
-    else:
-        analytic = again = [Tensor._wrap(np.zeros(t.array.shape)) for _, t in found]
-
-    def projected() -> float:
-        return sum(float(np.sum(v * out.array)) for v, out in zip(cotangents, _outputs(func, inputs)))
-
-    for (position, tensor), first, second in zip(found, analytic, again):
-        spread = np.max(np.abs(np.nan_to_num(first.array) - np.nan_to_num(second.array)), initial=0.0)
-        if not spread <= nondet_tol:
-            raise GradcheckError(f"the backward pass is not reproducible: two runs differ by {spread} "
-                                 f"in input {position}; if that is expected, raise nondet_tol")
-        if first.array.shape != tensor.array.shape or first.array.dtype != tensor.array.dtype:
-            raise GradcheckError(f"the gradient of input {position} has shape {first.array.shape} and "
-                                 f"dtype {first.array.dtype}, the input {tensor.array.shape} and "
-                                 f"{tensor.array.dtype}")
-        right, left = _differences(tensor.array, projected, eps)
-        numeric = (right + left) / 2
-        error = np.abs(first.array - numeric)
-        allowed = atol + rtol * np.abs(numeric)
-        wrong = ~(error <= allowed)
-        if wrong.any():
-            worst = np.argmax(np.where(wrong, np.nan_to_num(error, nan=np.inf), -1))
-            index = np.unravel_index(worst, error.shape)
-            kink = not abs(right[index] - left[index]) <= max(allowed[index], error[index] / 2)
-            advice = (
-                f"The slopes to the right and to the left differ, {right[index]:.6g} and "
-                f"{left[index]:.6g}: the function has a kink or a jump there; move the input."
-                if kink
-                else "If the function is steep there, change eps, atol or rtol."
-            )
-            raise GradcheckError(
-                f"Jacobian mismatch for input {position} at index {tuple(map(int, index))}: analytic "
-                f"{first.array[index]:.6g}, numerical {numeric[index]:.6g} (input value "
-                f"{tensor.array[index]:.6g}); {int(wrong.sum())} of {wrong.size} elements differ. "
-                f"{advice}"
-            )
-
-
-def _differences(array: np.ndarray, evaluate, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes of ``evaluate()`` to the right and to the left of each element of ``array``."""
-    right, left = np.empty(array.shape), np.empty(array.shape)
-    middle = evaluate()
-    for index in np.ndindex(array.shape):
-        kept = array[index]
-        array[index] = kept + eps
-        right[index] = (evaluate() - middle) / eps
-        array[index] = kept - eps
-        left[index] = (middle - evaluate()) / eps
-        array[index] = kept
-    return right, left
-
-
-def gradgradcheck(
-    func,
-    inputs,
-    grad_outputs=None,
-    *,
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-    nondet_tol: float = 0.0,
-    seed: int = 0,
-) -> bool:
-    """`gradcheck` of the gradient function: second order in the inputs and in the cotangents.
+def gradgradcheck(func, inputs, grad_outputs=None, *, eps: float = 1e-6, atol: float = 1e-5,
+                  rtol: float = 1e-3, gen_non_contig_grad_outputs: bool = False,
+                  raise_exception: bool = True, nondet_tol: float = 0.0,
+                  check_undefined_grad: bool = True, check_grad_dtypes: bool = False,
+                  check_batched_grad: bool = False, check_fwd_over_rev: bool = False,
+                  check_rev_over_rev: bool = True, fast_mode: bool = False, masked: bool = False,
+                  jacobian_limit: float = 10_000, seed: int = 0) -> bool:
+    """`gradcheck` of the gradient function: second order, in the inputs and in the cotangents.
 
     Args:
-        grad_outputs: cotangents; random ones by default.  The other arguments are those of `gradcheck`.
+        grad_outputs: cotangents of the outputs that require a gradient; random ones by default.
+        gen_non_contig_grad_outputs: let the random cotangents lie scattered in memory.
+        check_fwd_over_rev: refused, there is no forward mode.
+        check_rev_over_rev: must be True.
+
+    The other arguments, and what is raised, are those of `gradcheck`.
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.autograd.gradcheck.gradgradcheck.html
 
     >>> import tinygrad_hw
     >>> x = tinygrad_hw.tensor([0.5, 2.0], dtype=tinygrad_hw.float64, requires_grad=True)
     >>> gradgradcheck(lambda x: x * x * x, x)
     True
     """
-    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    found = _differentiable(inputs)
-    rng = np.random.Generator(np.random.Philox(seed + 1))
-    outputs = [out for out in _outputs(func, inputs) if out.requires_grad]
-    if not outputs:
-        return True
+    _refuse(check_batched_grad=check_batched_grad, check_fwd_over_rev=check_fwd_over_rev)
+    if not check_rev_over_rev:
+        raise AssertionError("Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True "
+                             "(and forward mode is not supported)")
+    inputs = as_tuple(inputs)
+    names = argument_names(func, len(inputs))
+    check_leaves(inputs)
     if grad_outputs is None:
-        cotangents = [
-            Tensor._wrap(rng.uniform(0.5, 1.5, out.array.shape)).requires_grad_() for out in outputs
-        ]
+        cotangents = _cotangents(func, inputs, seed + 1, gen_non_contig_grad_outputs)
     else:
-        cotangents = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
-    positions = [i for i, _ in found]
+        cotangents = as_tuple(grad_outputs)
+    if not cotangents:
+        return True
+    names = [*names, *(f"grad_outputs[{i}]" for i in range(len(cotangents)))]
+    check = Tolerance(eps, atol, rtol, nondet_tol, check_undefined_grad, fast_mode, jacobian_limit, seed)
+    try:
+        compare(_gradient_of(func, inputs), (*inputs, *cotangents), names, 2, check)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def _refuse(**options) -> None:
+    for name, value in options.items():
+        if value:
+            missing = "vmap" if "batched" in name else "forward-mode differentiation"
+            raise NotImplementedError(f"{name}=True is not supported: the engine has no {missing}; leave "
+                                      "it at False")
+
+
+# ------------------------------------------------------------------ higher orders
+
+
+def _cotangents(func, inputs, seed: int, scattered: bool = False) -> tuple[Tensor, ...]:
+    """A random cotangent for each output that requires a gradient."""
+    rng = np.random.Generator(np.random.Philox(seed))
+    cotangents = []
+    for output in floating_outputs(func(*inputs)):
+        if output.requires_grad:
+            values = random_numbers(rng, output.array.shape).astype(output.array.dtype)
+            if scattered and values.ndim:
+                values = np.stack([values, values], axis=-1)[..., 0]
+            cotangents.append(Tensor._wrap(values).requires_grad_())
+    return tuple(cotangents)
+
+
+def _gradient_of(func, inputs, every_output: bool = False):
+    """The function of inputs and cotangents that returns the gradients by the inputs that need one."""
+    positions = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
 
     def gradient(*arguments):
-        values = list(arguments[:len(inputs)])
-        outs = [out for out in _outputs(func, values) if out.requires_grad]
-        return grad(outs, [values[i] for i in positions], arguments[len(inputs):], create_graph=True,
+        values, cotangents = arguments[:len(inputs)], arguments[len(inputs):]
+        outputs = [out for out in floating_outputs(func(*values)) if out.requires_grad]
+        return grad(outputs, [values[i] for i in positions], cotangents, create_graph=True,
                     allow_unused=True, materialize_grads=True)
 
-    return gradcheck(gradient, (*inputs, *cotangents), eps=eps, atol=atol, rtol=rtol,
-                     raise_exception=raise_exception, nondet_tol=nondet_tol, seed=seed)
+    return gradient

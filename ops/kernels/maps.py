@@ -1,0 +1,55 @@
+"""Elementwise work in blocks: how a kernel of one loop meets arrays of any layout, and threads.
+
+A kernel is a `Task` that treats one block of the flat memory; LLVM turns its loop into SIMD code.  Blocks
+have a fixed size, and every element is computed by itself: the results are the same bits for any number
+of threads.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .jit import jit
+from .launch import Task, launch
+
+__all__ = ["BLOCK", "elementwise", "span"]
+
+BLOCK = 8192  # elements of a task: 1 to 10 microseconds
+
+
+@jit
+def span(numbers, task):
+    """First and last (excluded) element of a task, for compiled code; ``numbers[0]`` is the total."""
+    return task * BLOCK, min(numbers[0], (task + 1) * BLOCK)
+
+
+def elementwise(task: Task, cost: int, x: np.ndarray, *others: np.ndarray, numbers=()) -> np.ndarray:
+    """Run ``task`` over arrays of one shape and dtype, float32 or float64.
+
+    The result has the memory layout of ``x`` (channels-last stays channels-last); arrays with another
+    layout are copied first.
+
+    Arguments:
+        task: gets the arrays (result, x, *others, parameters) and the number of elements.
+        cost: time for an element, in the multiplications that `launch` counts.
+        numbers: floats that the kernel needs: its last array.
+
+    >>> from ops.kernels.special import sigmoid  # a user of elementwise
+    >>> sigmoid(np.zeros((2, 3)).T).shape
+    (3, 2)
+    """
+    x = np.asarray(x)
+    out = np.empty_like(x)
+    size, shape, strides, dtype = out.size, out.shape, out.strides, out.dtype
+    arrays = [out]
+    for array in (x, *others):
+        # A task gets bare addresses: what differs in anything must not reach it.
+        if not (type(array) is np.ndarray and array.strides == strides and array.dtype == dtype
+                and array.shape == shape):
+            array, given = np.empty_like(out), array
+            array[...] = given
+        arrays.append(array)
+    if numbers:
+        arrays.append(np.array(numbers, out.dtype))
+    launch(task, tuple(arrays), (size,), -(-size // BLOCK), size * cost)
+    return out

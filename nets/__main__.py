@@ -1,9 +1,11 @@
-"""``python -m nets``: list the systems, train one of them."""
+"""``python -m nets``: list the systems, train one of them, look after the data."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+
+from nets import coco_subset, data, scrape_imagenet
 
 __all__ = ["main"]
 
@@ -33,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", metavar="DIR", help="the run folder (none: runs/NAME-date-time)")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     run.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    for module in (data, scrape_imagenet, coco_subset):
+        module.add_parser(commands)
     return parser
 
 
@@ -46,6 +50,8 @@ def _positive(text: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 1 for an error, 2 for a wrong command, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
+    if hasattr(options, "act"):
+        return _guarded(options.act, options)
     from nets.nist36 import SYSTEMS
 
     if options.command == "list":
@@ -56,8 +62,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.name not in SYSTEMS:
         print(f"error: no system {options.name!r}; there are {', '.join(SYSTEMS)}", file=sys.stderr)
         return 2
+    return _guarded(lambda options: _run(options, SYSTEMS[options.name]), options)
+
+
+def _guarded(act, options) -> int:
+    """``act(options)``, with errors as one line."""
     try:
-        return _run(options, SYSTEMS[options.name])
+        return act(options)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

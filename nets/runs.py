@@ -9,43 +9,15 @@ import json
 import math
 import os
 import platform
-import secrets
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from tinygrad_hw.utils.files import atomic_write
+
 PACKAGES = ("numpy", "numba", "pillow", "matplotlib", "scipy")
 THREAD_VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@contextmanager
-def atomic_write(path):
-    """A binary file to write to that becomes `path` only when the block ends without an error.
-
-    The content goes to a temporary file in the same folder (made if missing), is forced to disk
-    (fsync) and renamed, which POSIX and Windows do in one step. On an error the temporary file is
-    removed and whatever stood at `path` before stays as it was.
-
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "new" / "greeting.txt"
-    >>> with atomic_write(path) as file:
-    ...     _ = file.write(b"hello")
-    >>> path.read_bytes()
-    b'hello'
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_json(path, value):

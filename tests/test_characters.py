@@ -10,7 +10,8 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from nets import characters, glyphs, metrics, pictures, runs
+from nets import characters, metrics, pictures, runs
+from tinygrad_hw.vision.datasets import glyphs
 
 
 @pytest.fixture(scope="module", autouse=True)

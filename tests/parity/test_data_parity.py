@@ -13,13 +13,14 @@ torch = pytest.importorskip("torch")
 
 from scenarios import caught, compare, scenario, scenarios
 
-OURS = {"WorkerInfo", "sample_generator"}
+OURS = {"WorkerInfo", "sample_generator", "transform_generator"}
 """Names that torch.utils.data does not export."""
 SIGNATURES = {
     "Sampler": "an older form takes the dataset",
     "random_split": "PyTorch's default is its global generator",
     "WorkerInfo": "not in torch.utils.data",
     "sample_generator": "likewise",
+    "transform_generator": "likewise",
 }
 
 Point = namedtuple("Point", "x y")

@@ -1,8 +1,9 @@
 """Datasets, samplers and the `DataLoader`, with the names and the meaning of ``torch.utils.data``.
 
 From simple to complex: `dataset` (what a sample is), `sampler` (in which order), `collate` (samples to a
-batch), `fetch` (indices to a batch), `loader` (the public `DataLoader`), and behind ``num_workers > 0``
-`channel` (how batches travel), `worker` (the child process) and `prefetch` (the parent's side).
+batch), `randomness` (numbers for augmentation), `fetch` (indices to a batch), `loader` (the public
+`DataLoader`), and behind ``num_workers > 0`` `channel` (how batches travel), `worker` (the child process)
+and `prefetch` (the parent's side).
 """
 
 from tinygrad_hw.utils.data.collate import default_collate, default_convert
@@ -16,8 +17,8 @@ from tinygrad_hw.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
-from tinygrad_hw.utils.data.fetch import sample_generator
 from tinygrad_hw.utils.data.loader import DataLoader
+from tinygrad_hw.utils.data.randomness import sample_generator, transform_generator
 from tinygrad_hw.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -49,4 +50,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
     "sample_generator",
+    "transform_generator",
 ]

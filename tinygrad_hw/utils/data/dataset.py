@@ -10,6 +10,7 @@ import itertools
 import math
 from typing import Generic, TypeVar
 
+from tinygrad_hw.utils.data.randomness import load_sample
 from tinygrad_hw.utils.data.sampler import numpy_generator
 
 T_co = TypeVar("T_co", covariant=True)
@@ -124,8 +125,8 @@ class StackDataset(Dataset):
 
     def __getitem__(self, index):
         if isinstance(self.datasets, dict):
-            return {key: dataset[index] for key, dataset in self.datasets.items()}
-        return tuple(dataset[index] for dataset in self.datasets)
+            return {key: load_sample(dataset, index) for key, dataset in self.datasets.items()}
+        return tuple(load_sample(dataset, index) for dataset in self.datasets)
 
     def __getitems__(self, indices):
         if isinstance(self.datasets, dict):
@@ -163,6 +164,11 @@ class ConcatDataset(Dataset[T_co]):
         return self.cumulative_sizes[-1]
 
     def __getitem__(self, idx):
+        dataset, index = self.locate(idx)
+        return dataset[index]
+
+    def locate(self, idx):
+        """The member dataset that holds sample ``idx``, and the sample's index there."""
         if idx < 0:
             if -idx > len(self):
                 raise ValueError(
@@ -173,7 +179,7 @@ class ConcatDataset(Dataset[T_co]):
         if dataset == len(self.datasets):
             raise IndexError(f"index {idx} is out of range for a dataset of length {len(self)}")
         start = self.cumulative_sizes[dataset - 1] if dataset > 0 else 0
-        return self.datasets[dataset][idx - start]
+        return self.datasets[dataset], idx - start
 
 
 class ChainDataset(IterableDataset):
@@ -245,7 +251,7 @@ def samples_at(dataset, indices) -> list:
     ['c', 'a']
     """
     if not getattr(dataset, "__getitems__", None):
-        return [dataset[index] for index in indices]
+        return [load_sample(dataset, index, position) for position, index in enumerate(indices)]
     samples = dataset.__getitems__(indices)
     if len(samples) != len(indices):
         raise ValueError(
@@ -253,6 +259,27 @@ def samples_at(dataset, indices) -> list:
             f"{type(dataset).__name__}.__getitems__ must return one sample for each index"
         )
     return samples
+
+
+def file_of(dataset, index) -> str | None:
+    """The file that sample ``index`` is read from, for messages; None where there is no such thing.
+
+    Asks the dataset's method ``file_of(index)``, through `Subset` and `ConcatDataset`.
+
+    >>> file_of("abc", 0) is None
+    True
+    """
+    try:
+        while True:
+            if isinstance(dataset, Subset):
+                dataset, index = dataset.dataset, dataset.indices[index]
+            elif isinstance(dataset, ConcatDataset):
+                dataset, index = dataset.locate(index)
+            else:
+                ask = getattr(dataset, "file_of", None)
+                return None if ask is None else str(ask(index))
+    except Exception:  # an error is being reported; a second one must not take its place
+        return None
 
 
 def random_split(dataset, lengths, generator=None) -> list[Subset]:

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import threading
 
 import numpy
 
-from ops.random.generator import default_generator
 from tinygrad_hw.utils.data.collate import default_collate
-from tinygrad_hw.utils.data.dataset import Subset, TensorDataset, samples_at
+from tinygrad_hw.utils.data.dataset import Subset, TensorDataset, file_of, samples_at
+from tinygrad_hw.utils.data.randomness import load_sample, loading_batch
 
-__all__ = ["IterableFetcher", "MapFetcher", "sample_generator"]
-
-_epoch = threading.local()  # .seed: the base seed of the pass that fetches in this thread
-
-
-def sample_generator(index: int) -> numpy.random.Generator:
-    """A random generator for the augmentation of sample ``index``: same numbers for any ``num_workers``.
-
-    A worker's own generators are seeded ``base_seed + worker_id``, so what they draw for a sample
-    depends on which worker loads it. This one depends on the loader's base seed (a fresh one every
-    pass, drawn from the loader's generator) and on the index alone. Call it in ``__getitem__``; outside
-    a loader the seed of the global generator takes the place of the base seed.
-
-    >>> float(sample_generator(3).random()) == float(sample_generator(3).random())
-    True
-    """
-    seed = getattr(_epoch, "seed", None)
-    if seed is None:
-        seed = default_generator.initial_seed()
-    key = numpy.array([seed % 2**64, index % 2**64], dtype=numpy.uint64)
-    return numpy.random.Generator(numpy.random.Philox(key=key))
+__all__ = ["IterableFetcher", "MapFetcher"]
 
 
 def gather(dataset, indices):
@@ -69,32 +48,37 @@ class MapFetcher:
         self.place = None
 
     def __call__(self, indices):
-        _epoch.seed = self.seed
-        try:
-            return self._fetch(indices)
-        except StopIteration as error:
-            # Passed on it would end the caller's for loop in silence (compare PEP 479).
-            raise RuntimeError("the dataset or collate_fn raised StopIteration") from error
-        finally:
-            _epoch.seed = None
+        with loading_batch(self.seed, indices if self.auto_collation else [indices]) as now:
+            try:
+                return self._fetch(indices)
+            except Exception as error:
+                if self.place is None:  # while samples were loaded: say which one failed
+                    self.place = self._describe(now.index)
+                if isinstance(error, StopIteration):
+                    # Passed on it would end the caller's for loop in silence (compare PEP 479).
+                    raise RuntimeError("the dataset or collate_fn raised StopIteration") from error
+                raise
 
     def _fetch(self, indices):
+        self.place = None
         if not self.auto_collation:
-            self.place = ("sample index", indices)
-            return self.collate_fn(self.dataset[indices])
-        self.place = ("the batch of sample indices", indices)
+            sample = load_sample(self.dataset, indices, position=0)
+            self.place = ("collate_fn, for sample index", indices)
+            return self.collate_fn(sample)
         if self.collate_fn is default_collate:
             batch = gather(self.dataset, indices)
             if batch is not None:
                 return batch
-        if getattr(self.dataset, "__getitems__", None):
-            return self.collate_fn(samples_at(self.dataset, indices))
-        samples = []
-        for index in indices:
-            self.place = ("sample index", index)
-            samples.append(self.dataset[index])
+        samples = samples_at(self.dataset, indices)
         self.place = ("collate_fn, for the batch of sample indices", indices)
         return self.collate_fn(samples)
+
+    def _describe(self, index):
+        """Where it failed: ``(what, index or indices)``, and the file of a sample that has one."""
+        if self.auto_collation and isinstance(index, (list, tuple)):
+            return ("the batch of sample indices", index)
+        file = file_of(self.dataset, index)
+        return ("sample index", index) if file is None else ("sample index", index, file)
 
 
 class IterableFetcher:
@@ -114,13 +98,10 @@ class IterableFetcher:
         self.place = None
 
     def __call__(self, indices):
-        _epoch.seed = self.seed
-        try:
+        with loading_batch(self.seed):
             if not self.auto_collation:
                 return self.collate_fn(next(self.samples))
             batch = list(itertools.islice(self.samples, len(indices)))
             if not batch or (self.drop_last and len(batch) < len(indices)):
                 raise StopIteration
             return self.collate_fn(batch)
-        finally:
-            _epoch.seed = None

@@ -55,9 +55,9 @@ class DataLoader(Generic[T_co]):
 
     Worker ``i`` seeds ``random``, ``numpy.random`` and the global generator with ``base_seed + i`` at
     the start of every pass, so the same seed and number of workers give the same batches; for
-    randomness that does not depend on the number of workers see `sample_generator`. An exception in a
-    worker is raised here with its type, the sample's index and the worker's traceback; a worker that
-    dies is a RuntimeError.
+    randomness that does not depend on the number of workers see `sample_generator` and
+    `transform_generator`. An exception in a worker is raised here with its type, the sample's index, its
+    file where the dataset tells it, and the worker's traceback; a worker that dies is a RuntimeError.
 
     Raises:
         ValueError, TypeError: arguments that contradict each other or have a wrong value.

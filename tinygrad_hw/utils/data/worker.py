@@ -85,7 +85,8 @@ class Failure:
         self.kind = type(error)
         lines = [f"Caught {self.kind.__name__} {where}."]
         if place is not None:
-            lines.append(f"It was fetching {place[0]} {place[1]!r}.")
+            file = f" ({place[2]})" if len(place) > 2 else ""
+            lines.append(f"It was fetching {place[0]} {place[1]!r}{file}.")
         original = "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
         self.text = "\n".join(lines) + f"\nOriginal {original}"
         try:

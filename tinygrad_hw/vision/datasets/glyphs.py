@@ -15,14 +15,13 @@ handwriting is. The way there:
 A sample depends on (seed, class, index) only, never on what else is drawn or in which order.
 """
 
-import os
-import warnings
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from nets.runs import atomic_write
+from tinygrad_hw.utils.files import cache_folder
+from tinygrad_hw.vision.datasets.drawn import stored_or_drawn
 
 CLASSES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 SIDE = 32
@@ -55,10 +54,8 @@ def load(seed=0, folder=None):
     ((10800, 1, 32, 32), (3600, 1, 32, 32), (1800,))
     """
     path = (cache_folder() if folder is None else Path(folder)) / f"glyph36-{seed}.npz"
-    pixels = _read_cache(path)
-    if pixels is None:
-        pixels = _draw_all(seed)
-        _write_cache(path, pixels)
+    shape = (len(CLASSES), max(indices.stop for indices in SPLITS.values()), SIDE, SIDE)
+    pixels = stored_or_drawn(path, VERSION, shape, lambda: _draw_all(seed))
     splits = []
     for indices in SPLITS.values():
         images = pixels[:, indices.start:indices.stop].reshape(-1, 1, SIDE, SIDE)
@@ -88,12 +85,6 @@ def draw(character, indices, seed=0):
         values = {name: np.stack([getattr(die, name) for die in dice]) for name in vars(dice[0])}
         pictures[start:start + 50] = _ink(_templates(label), **values)
     return pictures
-
-
-def cache_folder():
-    """The folder of stored data sets: $TINYGRAD_HW_CACHE/data, else ~/.cache/tinygrad_hw/data."""
-    root = os.environ.get("TINYGRAD_HW_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "tinygrad_hw") / "data"
 
 
 class _Dice:
@@ -221,29 +212,3 @@ def _draw_all(seed):
     count = max(indices.stop for indices in SPLITS.values())
     return np.stack([draw(character, range(count), seed)
                      for character in tqdm(CLASSES, desc="drawing glyph36", unit="class", leave=False)])
-
-
-def _read_cache(path):
-    """The stored pictures, or None if there are none that are whole and of this version."""
-    shape = (len(CLASSES), max(indices.stop for indices in SPLITS.values()), SIDE, SIDE)
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            version, pixels = int(stored["version"]), stored["pixels"]  # the zip's CRC is checked here
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except Exception as error:  # NumPy and zipfile raise nearly any type on a damaged file
-        warnings.warn(f"{path} cannot be read ({error}) and will be drawn anew", stacklevel=3)
-        return None
-    if version != VERSION or pixels.shape != shape or pixels.dtype != np.uint8:
-        return None
-    return pixels
-
-
-def _write_cache(path, pixels):
-    """Store the pictures; without a folder to write to, warn and go on."""
-    try:
-        with atomic_write(path) as file:
-            np.savez(file, version=VERSION, pixels=pixels)
-    except OSError as error:
-        warnings.warn(f"glyph36 cannot be stored ({error}); set TINYGRAD_HW_CACHE to a folder that can "
-                      f"be written, or the pictures are drawn anew at every start", stacklevel=3)

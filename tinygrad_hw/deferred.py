@@ -77,8 +77,12 @@ class Deferred(Tensor):
     def begin(op: Op, args: tuple, kwargs: dict) -> Tensor | None:
         """Put off the first op of a chain; None if it has to be computed in the ordinary way."""
         values = op.bind(args, kwargs)
-        shared = any(isinstance(value, Tensor) and shared_with_numpy(value) for value in values)
-        arrays = [_stored(value) for value in values]
+        arrays, shared = [], False
+        for value in values:
+            if isinstance(value, Tensor):
+                shared = shared or shared_with_numpy(value)
+                value = value.stored if value.deferred else value.array
+            arrays.append(value)
         chain = op.chain(*arrays)
         if chain is None or anomaly.enabled:
             return None
@@ -331,7 +335,9 @@ def _stored(value):
     """Arrays in any order of memory for Tensors, also inside tuples and lists; anything else as it is."""
     if isinstance(value, Tensor):
         return value.stored if value.deferred else value.array
-    return type(value)(map(_stored, value)) if type(value) in (tuple, list) else value
+    if type(value) in (tuple, list) and any(isinstance(item, Tensor) for item in value):
+        return type(value)(map(_stored, value))
+    return value
 
 
 def shared_with_numpy(tensor: Tensor) -> bool:

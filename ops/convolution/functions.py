@@ -109,13 +109,15 @@ def _conv(name: str, dims: int, input, weight, bias, stride, padding, dilation, 
 _checked: dict = {}  # keys of calls of conv2d that passed all checks -> their options as pairs
 
 
-def _key(*values):
+def _key(input, weight, bias, *options):
     """What decides whether a call is right: shapes, dtypes and options; None if that cannot be a key.
 
     Checking takes 20 microseconds and a network calls with the same shapes in every step.
     """
     try:
-        key = tuple((tuple(v.shape), dtype_of(v)) if hasattr(v, "shape") else (v, type(v)) for v in values)
+        shapes = tuple(input.shape), tuple(weight.shape), None if bias is None else tuple(bias.shape)
+        kinds = dtype_of(input), dtype_of(weight), None if bias is None else dtype_of(bias)
+        key = (shapes, kinds, options, tuple(map(type, options)))
         hash(key)
     except (TypeError, AttributeError):
         return None

@@ -73,6 +73,8 @@ def mutants_of(op: Op, facts: dict[str, Facts]) -> Iterator[Mutant]:
                 yield Mutant(op.name, argument, kind, detail, changes)
         for kind, forward in _wrong_choice(op):
             yield Mutant(op.name, argument, kind, "", {"forward": forward})
+    if op.joint is not None:
+        yield from _wrong_joint(op)
 
 
 # ------------------------------------------------------------------ the gradient that comes out
@@ -145,6 +147,19 @@ def _wrong_zero(op, argument, rule, facts):
     yield "passed through", "", instead(lambda g: g)
     yield "passed through", "reversed", instead(ops.neg)
     yield "one element wrong", "last", instead(lambda g: ops.sub(_spoil_last(g), g))
+
+
+def _wrong_joint(op: Op) -> Iterator[Mutant]:
+    """One of the gradients that a joint rule returns is wrong, the others are right."""
+    changes = {"sign flipped": ops.neg, "factor 2.001": lambda x: ops.mul(x, 2.001),
+               "one element wrong": _spoil_last}
+    for place, argument in enumerate(op.rules):
+        for kind, change in changes.items():
+            def mutated(g, wanted, *values, place=place, change=change, right=op.joint.function):
+                return tuple(_each(change, one) if i == place else one
+                             for i, one in enumerate(right(g, wanted, *values)))
+
+            yield Mutant(op.name, argument, kind, "joint rule", {"joint": Rule(mutated, op.joint.needs)})
 
 
 # ------------------------------------------------------------------ the sum over broadcast axes

@@ -13,7 +13,9 @@ from tinygrad_hw.testing import pytest_plugin
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
-collect_ignore_glob = [] if HAS_TORCH else ["tests/parity/*", "bench/characters_torch.py"]
+collect_ignore_glob = [] if HAS_TORCH else ["tests/parity/*", "bench/*_torch.py"]
+if importlib.util.find_spec("skimage") is None:
+    collect_ignore_glob.append("nets/reading/*")  # their examples need the extra "ocr"
 
 pytest_plugin.register_profiles()
 hypothesis.settings.load_profile("ci")  # before test modules are imported

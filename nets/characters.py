@@ -62,6 +62,29 @@ def load(folder=None, name=None, seed=0):
     return Splits(train, validation, load_mat(test_path, "test") if test_path.exists() else None)
 
 
+def held_out(splits, share, seed=0):
+    """Splits for choosing settings: a share of the training images takes the validation set's place.
+
+    The validation and test images are not among them. A share of 0 leaves the splits as they are.
+    Raises ValueError for a share outside 0 <= share < 1 or one that leaves a part without images.
+
+    >>> chosen = held_out(load(), 0.25)
+    >>> len(chosen.train), len(chosen.validation), chosen.test
+    (8100, 2700, None)
+    """
+    if share == 0:
+        return splits
+    order = np.random.default_rng(seed).permutation(len(splits.train))
+    count = round(share * len(order))
+    if not 0 < count < len(order):
+        raise ValueError(f"a share of {share} of {len(order)} training images leaves a part without any")
+
+    def part(rows):
+        return Characters(splits.train.images[rows], splits.train.labels[rows], splits.train.classes)
+
+    return Splits(part(order[count:]), part(order[:count]))
+
+
 def load_mat(path, split):
     """One .mat file: `<split>_data` (N, 1024) in 0..1 and one-hot `<split>_labels` (N, 36).
 

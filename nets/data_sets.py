@@ -128,6 +128,9 @@ def unpacked(archive) -> Path:
         try:
             extract(archive, working)
             working.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process has just unpacked it
+                raise
         finally:
             shutil.rmtree(working, ignore_errors=True)
     return folder

@@ -20,7 +20,8 @@ from tinygrad_hw import nn, optim
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader, TensorDataset
 
-__all__ = ["CNN", "MLP", "SYSTEMS", "Autoencoder", "System"]
+__all__ = ["CNN", "MLP", "SYSTEMS", "Autoencoder", "System", "autoencoder_figures", "autoencoder_pictures",
+           "classification_loss", "classifier_figures", "classifier_pictures", "reconstruction_loss"]
 
 
 def _xavier(net: nn.Module) -> None:
@@ -82,18 +83,19 @@ class Autoencoder(nn.Module):
 # ------------------------------------------------------------------ losses and figures
 
 
-def _classification_loss(net, batch):
+def classification_loss(net, batch):
+    """Cross-entropy of a batch (images, labels)."""
     images, labels = batch
     return F.cross_entropy(net(images), labels)
 
 
-def _reconstruction_loss(net, batch):
+def reconstruction_loss(net, batch):
     """Squared error summed over pixels and images, divided by the number of images."""
     images = batch[0]
     return F.mse_loss(net(images), images.flatten(1), reduction="sum") / len(images)
 
 
-def _classifier_figures(split, part: str):
+def classifier_figures(split, part: str):
     """Evaluates loss and accuracy of one split."""
 
     def evaluate(net):
@@ -104,7 +106,7 @@ def _classifier_figures(split, part: str):
     return evaluate
 
 
-def _autoencoder_figures(split, part: str):
+def autoencoder_figures(split, part: str):
     """Evaluates the summed squared error and the mean PSNR of one split."""
     flat = split.images.reshape(len(split), -1)
 
@@ -119,29 +121,31 @@ def _autoencoder_figures(split, part: str):
 # ------------------------------------------------------------------ pictures
 
 
-def _classifier_pictures(run, net, before, splits) -> dict:
+def classifier_pictures(run, net, before, splits) -> dict:
     """Curves, first-layer weights, confusion matrix; returns the most confused pairs."""
     scores = predict(net, splits.validation.images)
     matrix = confusion_matrix(scores, splits.validation.labels, len(characters.CLASSES))
     pictures.confusion(run.path("confusion.png"), matrix, characters.CLASSES)
-    first = next(iter(net.parameters())).detach().numpy()
-    side = first.shape[-1] if first.ndim == 4 else 32
-    pictures.weight_grids(run.path("weights.png"),
-                          before.reshape(-1, side, side), first.reshape(-1, side, side))
+    _draw_first_layer(run, net, before)
     return {"most_confused": most_confused(matrix, characters.CLASSES)}
 
 
-def _autoencoder_pictures(run, net, before, splits) -> dict:
+def autoencoder_pictures(run, net, before, splits) -> dict:
     """Reconstructions of two images of each of five classes, and the first layer's weights."""
     split = splits.validation
     rows = np.concatenate([np.flatnonzero(split.labels == c)[:2] for c in range(0, 35, 7)])
     shown = split.images[rows]
     pictures.reconstructions(run.path("reconstructions.png"),
                              shown, predict(net, shown).reshape(shown.shape))
-    first = next(iter(net.parameters())).detach().numpy()
-    pictures.weight_grids(run.path("weights.png"),
-                          before.reshape(-1, 32, 32), first.reshape(-1, 32, 32))
+    _draw_first_layer(run, net, before)
     return {}
+
+
+def _draw_first_layer(run, net, before):
+    first = next(iter(net.parameters())).detach().numpy()
+    side = first.shape[-1] if first.ndim == 4 else 32
+    pictures.weight_grids(run.path("weights.png"),
+                          before.reshape(-1, side, side), first.reshape(-1, side, side))
 
 
 # ------------------------------------------------------------------ the systems
@@ -163,7 +167,7 @@ class System:
     lr: float
 
     def run(self, run, *, data=None, epochs: int, batch_size: int, lr: float, seed: int,
-            workers: int = 0, quiet: bool = False) -> dict:
+            workers: int = 0, quiet: bool = False, hold_out: float = 0.0) -> dict:
         """Train, evaluate and draw into the folder of ``run``; returns the results.
 
         Args:
@@ -172,8 +176,9 @@ class System:
             epochs, batch_size, lr, seed: settings of the training.
             workers: processes that prepare batches.
             quiet: no progress bar.
+            hold_out: a share of the training images, judged by instead of the validation set.
         """
-        splits = characters.load(data)
+        splits = characters.held_out(characters.load(data), hold_out)
         thw.manual_seed(seed)
         net = self.build()
         before = next(iter(net.parameters())).detach().numpy().copy()
@@ -201,14 +206,14 @@ class System:
 SYSTEMS = {
     "nist36-mlp": System(
         "characters with a perceptron 1024-64-36 (sigmoid, SGD)",
-        MLP, _classification_loss, _classifier_figures, _classifier_pictures, "accuracy",
+        MLP, classification_loss, classifier_figures, classifier_pictures, "accuracy",
         lambda p, lr: optim.SGD(p, lr), epochs=100, batch_size=16, lr=0.02),
     "nist36-cnn": System(
         "characters with a LeNet-style CNN (Adam)",
-        CNN, _classification_loss, _classifier_figures, _classifier_pictures, "accuracy",
+        CNN, classification_loss, classifier_figures, classifier_pictures, "accuracy",
         lambda p, lr: optim.Adam(p, lr), epochs=30, batch_size=100, lr=1e-3),
     "nist36-autoencoder": System(
         "characters through a code of 32 numbers and back (SGD with momentum)",
-        Autoencoder, _reconstruction_loss, _autoencoder_figures, _autoencoder_pictures, "psnr",
+        Autoencoder, reconstruction_loss, autoencoder_figures, autoencoder_pictures, "psnr",
         lambda p, lr: optim.SGD(p, lr, momentum=0.9), epochs=100, batch_size=36, lr=1e-3),
 }

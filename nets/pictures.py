@@ -4,7 +4,10 @@
     weight_grids("weights.png", before, after)         what the first layer looks for
     confusion("confusion.png", matrix, names)          who is taken for whom
     reconstructions("kept.png", originals, outputs)    what an autoencoder keeps
-    learning_rates("rates.png", runs)                  the same network at several rates
+    learning_rates("rates.png", runs)                  the same network at several rates, one line each
+    rate_grid("rates.png", runs)                       the same, a row of two panels each
+    compared("curves.png", runs, "psnr")               several runs, one line each
+    lines("losses.png", panels)                        any lines, in panels side by side
 """
 
 import numpy as np
@@ -30,14 +33,7 @@ def training_curves(path, history, figure="accuracy"):
     """
     picture = _figure(10, 4)
     for number, quantity in enumerate(("loss", figure), start=1):
-        axes = picture.add_subplot(1, 2, number)
-        for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
-            values = np.asarray(history.get(f"{split}_{quantity}", ()), np.float64)
-            if values.size:
-                axes.plot(np.arange(1, values.size + 1), values, color=colour, marker=_marker(values),
-                          label=f"{split} (last {values[-1]:.3f})")
-        _label(axes, "epoch", quantity)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _draw_splits(picture.add_subplot(1, 2, number), history, quantity)
     _save(picture, path)
 
 
@@ -129,21 +125,94 @@ def learning_rates(path, runs, figure="accuracy"):
     runs: {rate: history}, each history with "train_loss" and "validation_<figure>".
     Raises ValueError if there are no runs.
     """
+    if not runs:
+        raise ValueError("a study of learning rates needs at least one run, got none")
+    compared(path, {f"lr {rate:g}": runs[rate] for rate in sorted(runs)}, figure)
+
+
+def compared(path, runs, figure="accuracy"):
+    """Training loss and the validation's figure of merit by epoch, one line a run.
+
+    runs: {name: history}, each history with "train_loss" and "validation_<figure>".
+    Raises ValueError if there are no runs.
+    """
     from matplotlib import colormaps
 
     if not runs:
-        raise ValueError("a study of learning rates needs at least one run, got none")
+        raise ValueError("a comparison needs at least one run, got none")
     picture = _figure(10, 4)
     for number, quantity in enumerate(("train_loss", f"validation_{figure}"), start=1):
         axes = picture.add_subplot(1, 2, number)
-        for place, rate in enumerate(sorted(runs)):
-            values = np.asarray(runs[rate][quantity], np.float64)
+        for place, (name, history) in enumerate(runs.items()):
+            values = np.asarray(history[quantity], np.float64)
             axes.plot(np.arange(1, values.size + 1), values, marker=_marker(values),
-                      label=f"lr {rate:g}", color=colormaps["viridis"](0.9 * place / len(runs)))
+                      label=name, color=colormaps["viridis"](0.9 * place / len(runs)))
         _label(axes, "epoch", quantity.replace("_", " "))
         if quantity == "train_loss":
-            axes.set_yscale("log")  # a rate that diverges would flatten the others
+            axes.set_yscale("log")  # a run that diverges would flatten the others
         axes.xaxis.get_major_locator().set_params(integer=True)
+    _save(picture, path)
+
+
+def rate_grid(path, runs, figure="accuracy"):
+    """Two panels a learning rate, loss and figure of merit by epoch, train and validation in each.
+
+    runs: {rate: history} with histories as for `training_curves`; a column each, in order of the rates;
+    each row of panels shares its scale, so that the rates can be compared.
+    Raises ValueError if there are no runs.
+    """
+    if not runs:
+        raise ValueError("a study of learning rates needs at least one run, got none")
+    picture = _figure(4.5 * len(runs), 7)
+    panels = picture.subplots(2, len(runs), squeeze=False, sharey="row")
+    for column, rate in enumerate(sorted(runs)):
+        for axes, quantity in zip(panels[:, column], ("loss", figure)):
+            _draw_splits(axes, runs[rate], quantity)
+            axes.set_title(f"learning rate {rate:g}")
+    _save(picture, path)
+
+
+def _draw_splits(axes, history, quantity):
+    """A quantity of training and validation by epoch."""
+    for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+        values = np.asarray(history.get(f"{split}_{quantity}", ()), np.float64)
+        if values.size:
+            axes.plot(np.arange(1, values.size + 1), values, color=colour, marker=_marker(values),
+                      label=f"{split} (last {values[-1]:.3f})")
+    _label(axes, "epoch", quantity)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def lines(path, panels):
+    """Panels side by side with lines in them.
+
+    panels: dictionaries with "x" and "y" (what the axes mean), "lines" ({label: (x values, y values)}),
+    and, if wanted, "title", "log" (a logarithmic y axis) and "ordered" (colours that run from dark to
+    light with the order of the lines, for layers or rates). Raises ValueError if there are no panels.
+
+    >>> import tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "lines.png")
+    >>> lines(path, [{"x": "step", "y": "loss", "lines": {"net": ([100, 200], [1.6, 1.2])}}])
+    >>> open(path, "rb").read(4)
+    b'\\x89PNG'
+    """
+    from matplotlib import colormaps
+
+    if not panels:
+        raise ValueError("lines are drawn in panels, got none")
+    picture = _figure(5.5 * max(len(panels), 1.4), 4)
+    for number, panel in enumerate(panels, start=1):
+        axes = picture.add_subplot(1, len(panels), number)
+        count = len(panel["lines"])
+        for place, (label, (x, y)) in enumerate(panel["lines"].items()):
+            colour = colormaps["viridis"](0.95 * place / count) if panel.get("ordered") else f"C{place}"
+            axes.plot(x, np.asarray(y, np.float64), color=colour, marker=_marker(y), label=label)
+        if panel.get("log"):
+            axes.set_yscale("log")
+        axes.set_title(panel.get("title", ""))
+        _label(axes, panel["x"], panel["y"])
+        if count > 6:
+            axes.legend(fontsize=7, ncols=2)
     _save(picture, path)
 
 

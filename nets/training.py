@@ -16,10 +16,12 @@ __all__ = ["fit", "predict"]
 
 
 def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs: int, run, figure: str,
-        quiet: bool = False) -> dict:
+        quiet: bool = False, after_step: Callable | None = None, judged=None,
+        after_epoch: Callable | None = None) -> dict:
     """Train a network; log every epoch; keep the best and the last weights in the run's folder.
 
-    Ctrl-C ends the training after the step in progress; everything up to there is saved.
+    Ctrl-C ends the training after the step in progress; everything up to there is saved. Epochs that the
+    run's history holds already are not repeated.
 
     Args:
         net: a Module.
@@ -31,6 +33,10 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
         run: a `nets.runs.Run`.
         figure: name of the figure of merit (larger is better).
         quiet: no progress bar.
+        after_step: called after every step of the optimizer (a schedule, an average of the weights).
+        after_epoch: called when an epoch's row is in the run's history and its weights are kept.
+        judged: the network that ``evaluate`` looks at and whose best weights are kept, if it is another
+            than the one that is trained (its average).
 
     Returns:
         ``best_<figure>``, ``best_epoch``, ``epochs`` done, ``steps``, ``seconds`` of training and
@@ -39,12 +45,15 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
     Raises:
         FloatingPointError: if the loss stops being a number; the text says where.
     """
-    key = f"validation_{figure}"
+    key, done = f"validation_{figure}", len(run.history)
     best, best_epoch, steps, seconds = -math.inf, 0, 0, 0.0
+    for row in run.history:
+        if row[key] > best:
+            best, best_epoch = row[key], row["epoch"]
     interrupted = False
-    bar = tqdm(total=epochs * len(loader), unit="step", disable=quiet, dynamic_ncols=True)
+    bar = tqdm(total=(epochs - done) * len(loader), unit="step", disable=quiet, dynamic_ncols=True)
     try:
-        for epoch in range(1, epochs + 1):
+        for epoch in range(done + 1, epochs + 1):
             net.train()
             started, total, count = time.perf_counter(), 0.0, 0
             for batch in loader:
@@ -52,6 +61,8 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
                 loss = loss_of(net, batch)
                 loss.backward()
                 optimizer.step()
+                if after_step is not None:
+                    after_step()
                 value, rows = loss.item(), len(batch[0])
                 if not math.isfinite(value):
                     raise FloatingPointError(f"the loss became {value} in epoch {epoch}, step "
@@ -59,13 +70,15 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
                 total, count, steps = total + value * rows, count + rows, steps + 1
                 bar.update()
             seconds += time.perf_counter() - started
-            figures = {"train_loss": total / count, **evaluate(net)}
+            figures = {"train_loss": total / count, **evaluate(judged or net)}
             run.log(epoch=epoch, **figures)
             facts = {"epoch": epoch, key: figures[key]}
             if figures[key] > best:
                 best, best_epoch = figures[key], epoch
-                checkpoint.save(run.path("best.safetensors"), net, **facts)
+                checkpoint.save(run.path("best.safetensors"), judged or net, **facts)
             checkpoint.save(run.path("last.safetensors"), net, optimizer, **facts)
+            if after_epoch is not None:
+                after_epoch()
             bar.set_postfix({"epoch": f"{epoch}/{epochs}", "loss": f"{total / count:.3f}",
                              figure: f"{figures[key]:.3f}"})
     except KeyboardInterrupt:

@@ -36,6 +36,7 @@ from ops.indexing.lookup import *
 from ops.indexing.masked import *
 from ops.indexing.scattering import *
 from ops.indexing.slices import *
+from ops.indexing.spans import *
 from ops.loss.cross_entropy import *
 from ops.loss.likelihood import *
 from ops.loss.margin_loss import *
@@ -45,6 +46,7 @@ from ops.loss.softmax_loss import *
 from ops.matrix.combinations import *
 from ops.matrix.einstein import *
 from ops.matrix.products import *
+from ops.matrix.vectors import *
 from ops.normalization.affine import *
 from ops.normalization.batch_norm import *
 from ops.normalization.channel_norm import *

@@ -122,24 +122,31 @@ def expand(input, size):
     array([[1., 1., 1.],
            [2., 2., 2.]])
     """
-    size = tuple(size)
-    lead = len(size) - input.ndim
+    target, shape = list(size), input.shape
+    lead = len(target) - len(shape)
     if lead < 0:
-        raise RuntimeError(f"expand({input.shape}, size={size}): the number of sizes provided "
-                           f"({len(size)}) must be greater or equal to the number of dimensions in the "
-                           f"tensor ({input.ndim})")
-    target = list(size)
-    for i, old in enumerate(input.shape):
-        new = target[lead + i]
+        raise RuntimeError(f"expand({shape}, size={tuple(size)}): the number of sizes provided "
+                           f"({len(target)}) must be greater or equal to the number of dimensions in the "
+                           f"tensor ({len(shape)})")
+    steps = [0] * lead + list(input.strides)
+    repeats = lead > 0 and target[:lead] != [1] * lead
+    for i, old in enumerate(shape, lead):
+        new = target[i]
         if new == -1:
-            target[lead + i] = old
-        elif new != old and old != 1:
-            raise RuntimeError(f"The expanded size of the tensor ({new}) must match the existing size "
-                               f"({old}) at non-singleton dimension {lead + i}. Target sizes: {size}. "
-                               f"Tensor sizes: {input.shape}")
-    if any(n < 0 for n in target):
-        raise RuntimeError(f"expand: sizes {size} hold a negative number where the tensor has "
+            target[i] = old
+        elif new != old:
+            if old != 1:
+                raise RuntimeError(f"The expanded size of the tensor ({new}) must match the existing size "
+                                   f"({old}) at non-singleton dimension {i}. Target sizes: {tuple(size)}. "
+                                   f"Tensor sizes: {shape}")
+            steps[i], repeats = 0, True
+    if target and min(target) < 0:
+        raise RuntimeError(f"expand: sizes {tuple(size)} hold a negative number where the tensor has "
                            "no dimension to keep")
-    if tuple(target[lead:]) == input.shape and all(n == 1 for n in target[:lead]):
-        return input[(None,) * lead + (...,)]  # nothing is repeated, so the view may be written to
-    return np.broadcast_to(input, target)
+    if not repeats:
+        return input[(None,) * lead + (...,)]  # it may be written to
+    if not input.flags.c_contiguous or input.size == 0:
+        return np.broadcast_to(input, target)
+    result = np.ndarray(target, input.dtype, input, 0, steps)  # broadcast_to takes 2 microseconds more
+    result.flags.writeable = False
+    return result

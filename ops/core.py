@@ -177,6 +177,8 @@ class Op:
         result_type: the named tuple that several outputs come in, else ``None``.
         broadcasts: whether gradients have to be summed back over broadcast axes.
         view: whether the output may share memory with the first argument.
+        parts: whether the output is a tuple of views of the first argument, all of which carry gradient; the
+            cotangent ``g`` of its rule is then a list, with None for a part that nobody used.
         samples: ``samples(generator)`` yields the test `Case`s.
         reference: an independent NumPy implementation that the values are tested against.
         bad: calls that must be refused.
@@ -190,7 +192,8 @@ class Op:
     joint: Rule | None = None
 
     def __init__(self, forward: Callable, *, grad: dict | Joint | None = None, outputs: tuple[str, ...] = (),
-                 broadcasts: bool = False, view: bool = False, samples: Callable | None = None,
+                 broadcasts: bool = False, view: bool = False, parts: bool = False,
+                 samples: Callable | None = None,
                  reference: Callable | None = None, bad: Iterable[Bad] = (),
                  exempt: dict[str, str] | None = None, name: str | None = None,
                  chain: Callable | None = None, any_layout: bool = False):
@@ -202,7 +205,7 @@ class Op:
         self.__signature__ = signature
         self.parameters = tuple(signature.parameters)
         self.defaults = tuple(p.default for p in signature.parameters.values())
-        self.outputs, self.broadcasts, self.view = outputs, broadcasts, view
+        self.outputs, self.broadcasts, self.view, self.parts = outputs, broadcasts, view, parts
         self.result_type = collections.namedtuple(self.name, outputs) if outputs else None
         self.samples, self.reference = samples, reference
         self.bad, self.exempt = tuple(bad), exempt or {}

@@ -191,7 +191,7 @@ def test_cross_entropy(rng, dtype, classes, weighted):
     target = rng.integers(0, classes, 6)
     target[3] = -7
     weight = rng.random(classes).astype(dtype) if weighted else None
-    losses, log_probabilities = loss.cross_entropy(logits, target, weight, ignore_index=-7)
+    losses, log_probabilities, *sums = loss.cross_entropy(logits, target, weight, ignore_index=-7)
     grad = rng.standard_normal(6).astype(dtype)
     got = loss.cross_entropy_backward(grad, log_probabilities, target, weight, ignore_index=-7)
     for r in range(6):
@@ -203,6 +203,11 @@ def test_cross_entropy(rng, dtype, classes, weighted):
         assert losses[r] == pytest.approx(-factor * np.log(p[target[r] * (factor != 0)]), abs=tolerance)
         expected = factor * grad[r] * (p - (np.arange(classes) == target[r]))
         np.testing.assert_allclose(got[r], expected, atol=tolerance)
+    counted = np.delete(target, 3)
+    factors = weight[counted].sum(dtype=np.float64) if weighted else 5
+    assert sums == [pytest.approx(losses.sum(dtype=np.float64)), pytest.approx(factors), True]
+    target[0] = classes
+    assert loss.cross_entropy(logits, target, weight, ignore_index=-7)[-1] is False
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -29,7 +29,7 @@ from ops import (
     log, log10, log1p, log2, log_softmax, logaddexp, logaddexp2, logcumsumexp, logical_and, logical_not,
     logical_or, logical_xor, logit, logsumexp, lt, margin_ranking_loss, masked_fill, masked_scatter,
     masked_select, matmul, max, max_pool1d, max_pool2d, maximum, mean, median, meshgrid, min, minimum,
-    mm, mode, moveaxis, movedim, mul, multiply, mv, nan_to_num, nanmean, nansum, narrow, ne, neg,
+    mm, mode, moveaxis, movedim, mul, multiply, mv, nan_to_num, nanmean, nanmedian, nansum, narrow, ne, neg,
     negative, nonzero, norm, not_equal, outer, pairwise_distance, permute, pixel_shuffle,
     pixel_unshuffle, poisson_nll_loss, positive, pow, prelu, prod, rad2deg, ravel, reciprocal, relu,
     remainder, repeat_interleave, reshape, rms_norm, roll, rot90, round, row_stack, rsqrt, rsub, scatter,

@@ -296,7 +296,7 @@ for _name in ("half", "bfloat16"):
     setattr(Tensor, _name, _unsupported(_name))
 Tensor.bernoulli, Tensor.multinomial = drawing.bernoulli, drawing.multinomial
 
-Tensor.T = property(lambda self: ops.permute(self, tuple(range(self.ndim))[::-1]), doc="Dimensions "
+Tensor.T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="Dimensions "
                                                                                        "reversed.")
 Tensor.mT = property(lambda self: _transposed(self, "mT"), doc="The last two dimensions swapped.")
 Tensor.mH = property(lambda self: _transposed(self, "mH"), doc="The last two dimensions swapped.")

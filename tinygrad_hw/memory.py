@@ -41,8 +41,14 @@ class SharedMemory:
 
     # ------------------------------------------------------------------ views
 
-    def _become_view(self, source, step: tuple) -> None:
-        """Remember the base if the memory is shared, so that in-place changes reach both histories."""
+    def _become_view(self, source, step: tuple, recording: bool) -> None:
+        """Remember the base if the memory is shared, so that in-place changes reach both histories.
+
+        Args:
+            source: the Tensor that was viewed.
+            step: the view op, its further arguments and its options.
+            recording: whether gradients are recorded.
+        """
         owner = self.array.base
         if owner is not source.array and (owner is None or owner is not source.array.base) \
                 and not np.may_share_memory(self.array, source.array):
@@ -50,11 +56,9 @@ class SharedMemory:
         counter = self._version_counter = source._version_counter
         view = source._view
         if view is None:
-            self._view = _View(source, (step,), counter[0], mode.recording)
+            self._view = _View(source, (step,), counter[0], recording)
         else:
-            self._view = _View(
-                view.base, (*view.steps, step), counter[0], mode.recording and view.recorded
-            )
+            self._view = _View(view.base, (*view.steps, step), counter[0], recording and view.recorded)
 
     def _refresh_view(self) -> None:
         """Derive the history anew if the memory was changed in place since."""

@@ -32,7 +32,7 @@ METHODS = """
     less_equal logical_and logical_not logical_or logical_xor lt ne not_equal
 
     all amax amin aminmax any argmax argmin count_nonzero cummax cummin cumprod cumsum diff histc
-    kthvalue logcumsumexp logsumexp max mean median min mode nanmean nansum norm prod std sum var
+    kthvalue logcumsumexp logsumexp max mean median min mode nanmean nanmedian nansum norm prod std sum var
     argsort sort topk unique unique_consecutive bincount softmax log_softmax relu prelu hardshrink
 
     addbmm addmm addmv addr baddbmm bmm dot inner kron matmul mm mv outer trace vdot cross
@@ -62,6 +62,9 @@ IN_PLACE = """
 """Names of the ops that have an in-place method with an underscore."""
 
 
+_NO_OPTIONS: dict = {}
+
+
 def _in_place(op):
     """The method that computes ``op`` and writes the result to the Tensor."""
 
@@ -73,30 +76,30 @@ def _in_place(op):
     return method
 
 
-def _sizes(values: tuple):
-    """Arguments given one by one or as one sequence: ``x.view(2, 3)`` and ``x.view((2, 3))``."""
-    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else values
-
-
 def _integers(values: tuple) -> tuple:
-    return tuple(v if type(v) is int else int(v) for v in _sizes(values))
+    """Sizes given one by one or as one sequence: ``x.view(2, 3)`` and ``x.view((2, 3))``."""
+    if len(values) == 1 and isinstance(values[0], (tuple, list)):
+        values = tuple(values[0])
+    for value in values:
+        if type(value) is not int:
+            return tuple(map(int, values))
+    return values
 
 
 def _varargs(op):
     """A method whose sizes or dimensions may be given one by one."""
+    plain = type(op) is Op
 
     def method(self, *sizes, **kwargs):
-        for name in ("size", "shape", "dims", "repeats"):
-            if name in kwargs:
+        for name in kwargs:
+            if name in ("size", "shape", "dims", "repeats"):
                 return op(self, tuple(kwargs[name]))
-        return op(self, _integers(sizes))
+        sizes = _integers(sizes)
+        return self.record(op, (self, sizes), _NO_OPTIONS) if plain else op(self, sizes)
 
     method.__name__ = method.__qualname__ = op.__name__
     method.__doc__ = op.__doc__
     return method
-
-
-_NO_OPTIONS: dict = {}
 
 
 def _operator(op, swapped: bool = False):
@@ -192,7 +195,7 @@ def _view(self, *shape, dtype=None):
         except ValueError as error:
             raise RuntimeError(f"cannot view {self.dtype} of shape {tuple(self.array.shape)} as another "
                                f"dtype: {error}") from None
-    return ops.view(self, _integers(shape))
+    return self.record(ops.view, (self, _integers(shape)), _NO_OPTIONS)
 
 
 def where(condition, *branches, **named):

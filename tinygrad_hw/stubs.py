@@ -22,7 +22,7 @@ _METHODS = {
     "np.ndarray": "__array__ numpy",
     "Iterator[Tensor]": "__iter__",
     "None": "__init__ __setitem__ backward retain_grad",
-    "Any": "aminmax chunk cummax cummin dsplit hsplit item kthvalue max median min mode nonzero "
+    "Any": "aminmax chunk cummax cummin dsplit hsplit item kthvalue max median min mode nanmedian nonzero "
            "register_hook register_post_accumulate_grad_hook size sort split stride tensor_split tolist topk "
            "type unbind unique unique_consecutive vsplit",
 }

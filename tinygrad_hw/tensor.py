@@ -21,6 +21,9 @@ from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["Size", "Tensor"]
 
+_new = object.__new__
+
+
 class Tensor(Hooks, SharedMemory, Layout, Traced):
     """A multi-dimensional array of one dtype that records the ops applied to it.
 
@@ -64,7 +67,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     @staticmethod
     def _wrap(array) -> Tensor:
         """A constant Tensor around an array (no copy)."""
-        self = Tensor.__new__(Tensor)
+        self = _new(Tensor)
         self.array = array if type(array) is np.ndarray else np.asarray(array)
         self._version_counter = [0, None]
         return self
@@ -72,7 +75,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     @staticmethod
     def _with_history(array, edge: Edge | None, counter: list) -> Tensor:
         """A Tensor around a saved array: its gradient's edge, and the version counter of its memory."""
-        self = Tensor.__new__(Tensor)
+        self = _new(Tensor)
         self.array, self._history, self._version_counter = array, edge, counter
         return self
 
@@ -97,15 +100,40 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
                     return args[0]
         except AttributeError as error:
             raise op.explain(error, args, kwargs) from None
-        results = tuple(map(Tensor._wrap, computed)) if op.outputs else (Tensor._wrap(computed),)
-        result = results[0]
+        if op.parts:
+            return Tensor._parts(op, args, kwargs, computed)
+        if op.outputs:
+            results = tuple(map(Tensor._wrap, computed))
+            result = results[0]
+        else:
+            result = Tensor._wrap(computed)
+            results = (result,)
+        recording = mode.recording
         if op.view and isinstance(args[0], Tensor):
-            result._become_view(args[0], (op, args[1:], kwargs))
-        if op.rules and mode.recording and result.array.dtype.kind == "f":
-            node = link(op, op.bind(args, kwargs), results)
+            result._become_view(args[0], (op, args[1:], kwargs), recording)
+        if recording and op.rules and result.array.dtype.kind == "f":
+            complete = not kwargs and len(args) == len(op.parameters)
+            node = link(op, args if complete else op.bind(args, kwargs), results)
             if node is not None:
                 result._history = (node, 0)
         return op.result_type(*results) if op.outputs else result
+
+    @staticmethod
+    def _parts(op: Op, args: tuple, kwargs: dict, computed: tuple) -> tuple:
+        """The results of an op that cuts its first argument into views: one node for all of them."""
+        source, recording = args[0], mode.recording
+        results = tuple(map(Tensor._wrap, computed))
+        if isinstance(source, Tensor):
+            for place, result in enumerate(results):
+                step = (_part, (op, args[1:], kwargs, place), _NO_OPTIONS)
+                result._become_view(source, step, recording)
+        if recording and results and results[0].array.dtype.kind == "f":
+            node = link(op, op.bind(args, kwargs), results)
+            if node is not None:
+                node.outputs = len(results)
+                for place, result in enumerate(results):
+                    result._history = (node, place)
+        return results
 
     def receive(self, result) -> Tensor:
         """Take over the value of a call with ``out=self``; the memory is reused where the shape fits."""
@@ -252,18 +280,24 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
         self.array = value.array
 
 
-_PLAIN = frozenset((int, float, bool, type(None), str))
+_NO_OPTIONS: dict = {}
+_PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...)))
+
+
+def _part(value, op: Op, args: tuple, kwargs: dict, place: int):
+    """One of the views that ``op`` cuts a value into."""
+    return op(value, *args, **kwargs)[place]
 
 
 def _unwrap(value):
     """Arrays for Tensors, also inside tuples and lists, and Python numbers for NumPy scalars (not
     masks)."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        for item in value:
+            if type(item) not in _PLAIN:
+                return kind(map(_unwrap, value))
+        return value
     if isinstance(value, Tensor):
         return value.array
-    if isinstance(value, np.number):
-        return value.item()
-    if type(value) in (tuple, list):
-        for item in value:
-            if isinstance(item, (Tensor, tuple, list)):
-                return type(value)(map(_unwrap, value))
-    return value
+    return value.item() if isinstance(value, np.number) else value

@@ -9,7 +9,7 @@ import numpy as np
 
 from ops.core import Bad, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import abs, add, mul
-from ops.elementwise.comparison import gt, le, logical_and, lt
+from ops.elementwise.comparison import ge, gt, le, logical_and, logical_or, lt
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where, where, zero_where
 from ops.elementwise.pointwise import by_element, fused, large, not_implemented, tensor_only
@@ -115,10 +115,10 @@ def threshold(input, threshold, value):
 
 
 def _between(g, input, low, high):
-    """The cotangent strictly between two bounds, else 0."""
+    """The cotangent strictly between two bounds and at NaN, else 0."""
     if type(g) is np.ndarray:
         return _pieces.between_slope(g, input, low, high)
-    return keep_where(g, logical_and(gt(input, low), lt(input, high)))
+    return zero_where(g, logical_or(le(input, low), ge(input, high)))
 
 
 def _clip(input, low, high):
@@ -185,7 +185,7 @@ def relu6(input):
 
 
 @op(
-    grad=dict(input=lambda g, input: mul(_between(g, input, -3, 3), 1 / 6)),
+    grad=dict(input=lambda g, input: mul(keep_where(g, logical_and(gt(input, -3), lt(input, 3))), 1 / 6)),
     samples=unary(-5, 5.3),
     reference=by_element(lambda a: min(max(a + 3, 0.0), 6.0) / 6),
     bad=float_bad("hardsigmoid"),
@@ -332,7 +332,7 @@ def _shrink_cases(rng):
 
 
 def _outside(g, input, lambd):
-    return keep_where(g, gt(abs(input), lambd))
+    return zero_where(g, le(abs(input), lambd))
 
 
 @op(

@@ -11,14 +11,14 @@ from ops.core import Bad, case, composite, op
 from ops.dims import wrap_dim
 from ops.elementwise.arithmetic import abs, add, mul, neg, square, sub
 from ops.elementwise.clamping import clamp
-from ops.elementwise.comparison import gt
+from ops.elementwise.comparison import gt, le
 from ops.elementwise.division import div
 from ops.elementwise.error_function import erf
 from ops.elementwise.exponential import exp, sigmoid
 from ops.elementwise.masking import where
 from ops.elementwise.pointwise import by_element, fused
 from ops.elementwise.trigonometric import tanh
-from ops.indexing.items import narrow
+from ops.indexing.spans import narrow
 from ops.lazy import LazyModule
 from ops.samples import spaced, unary
 
@@ -36,7 +36,7 @@ def _bend_grad(g, input, slope, depth, rate):
     if type(g) is np.ndarray:
         return _slopes.bend(g, input, slope, depth, rate)
     decay = exp(mul(clamp(input, max=0), rate)) if rate != 1 else exp(clamp(input, max=0))
-    return mul(g, where(gt(input, 0), slope, mul(decay, depth * rate)))
+    return mul(g, where(le(input, 0), mul(decay, depth * rate), slope))
 
 
 def _alpha_cases(rng):

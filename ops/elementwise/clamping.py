@@ -139,6 +139,9 @@ def _inside(g, input, min, max):
     return keep_where(g, inside)
 
 
+_BOUNDS = (type(None), float, int)
+
+
 def _are_numbers(min, max) -> bool:
     return all(bound is None or isinstance(bound, (int, float)) for bound in (min, max))
 
@@ -193,6 +196,11 @@ def clamp(input, min=None, max=None):
     array([-1. ,  0.5,  1. ])
     """
     tensor_only(input)
+    if input.dtype.kind == "f" and type(min) in _BOUNDS and type(max) in _BOUNDS and min is not max:
+        if large(input):
+            return _pieces.clip(input, *_limits(min, max))
+        input = input if min is None else np.maximum(input, min)
+        return input if max is None else np.minimum(input, max)
     bounds = [bound for bound in (min, max) if bound is not None]
     if not bounds:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")

@@ -235,12 +235,13 @@ def copysign(input, other):
 @composite(samples=binary(number=None), bad=_bad_other, differentiable=("input", "other"),
            reference=by_element(lambda a, b: a * math.exp(b * math.log(2))))
 def ldexp(input, other):
-    """``input * 2^other``.
+    """``input * 2^other``, the power in the dtype of ``input`` if that is floating point.
 
     >>> ldexp(np.array([1.0, 3.0]), np.array([4, -1]))
     array([16. ,  1.5])
     """
-    return mul(input, pow(2.0, other))
+    dtype = dtype_of(input)
+    return mul(input, pow(np.array(2.0, dtype) if dtype.kind == "f" else 2.0, other))
 
 
 def _xlogy_cases(rng):

@@ -10,12 +10,12 @@ import numpy as np
 from ops.broadcasting import broadcast_shapes
 from ops.promotion import not_a_tensor, operands
 
-__all__ = ["by_element", "fused", "is_bool", "large", "not_implemented", "numeric", "pointwise",
+__all__ = ["LARGE", "by_element", "fused", "is_bool", "large", "not_implemented", "numeric", "pointwise",
            "tensor_only"]
 
 BOOL = np.dtype(bool)
 _NUMBERS = (float, int)
-_LARGE = 8192
+LARGE = 8192
 _PYTORCH_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
                   "int64": "Long", "float32": "Float", "float64": "Double"}
 
@@ -59,7 +59,7 @@ def large(values) -> bool:
     >>> large(np.ones(10_000)), large(np.ones(10)), large(np.arange(10_000))
     (True, False, False)
     """
-    return values.size >= _LARGE and values.dtype.kind == "f"
+    return values.size >= LARGE and values.dtype.kind == "f"
 
 
 def fused(kernel: Callable, formula: Callable) -> Callable:

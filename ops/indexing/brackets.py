@@ -60,6 +60,21 @@ def _check_slice(item: slice) -> slice:
     return item
 
 
+def _numbers_and_slices(index, shape: tuple[int, ...]) -> tuple | None:
+    """The first step of the most common kind of index; None for anything else and for errors."""
+    items = index if type(index) is tuple else (index,)
+    if len(items) > len(shape):
+        return None
+    for item, size in zip(items, shape):
+        if type(item) is int:
+            if not -size <= item < size:
+                return None
+        elif type(item) is not slice or item.step is not None and not (
+                type(item.step) is int and item.step > 0):
+            return None
+    return (*items, ...)
+
+
 def _consumes(item) -> int:
     """How many dimensions of the array an item of the index stands for."""
     if item is None or item is Ellipsis or isinstance(item, bool):
@@ -67,8 +82,11 @@ def _consumes(item) -> int:
     return item.ndim if isinstance(item, np.ndarray) and item.dtype == BOOL else 1
 
 
-def parse_index(index, shape: tuple[int, ...]) -> tuple[tuple, tuple | None]:
+def parse_index(index, shape: tuple[int, ...], checked: bool = True) -> tuple[tuple, tuple | None]:
     """The two steps of an index, checked: one that gives a view, and one of arrays or None.
+
+    Args:
+        checked: whether the numbers in arrays are looked at; NumPy looks at them anyway when it reads.
 
     Raises:
         IndexError: for an index out of bounds, too many of them, or a mask of the wrong shape or dtype.
@@ -77,6 +95,9 @@ def parse_index(index, shape: tuple[int, ...]) -> tuple[tuple, tuple | None]:
     >>> parse_index((0, [1, 2]), (3, 4))
     ((0, slice(None, None, None), Ellipsis), (array([1, 2]),))
     """
+    basic = _numbers_and_slices(index, shape)
+    if basic is not None:
+        return basic, None
     items = [item if item is None or item is Ellipsis or type(item) in (int, bool, slice)
              else _array_item(item) if not isinstance(item, np.integer) else int(item)
              for item in _items(index)]
@@ -115,9 +136,9 @@ def parse_index(index, shape: tuple[int, ...]) -> tuple[tuple, tuple | None]:
                 second.append(np.zeros(int(item), np.int64))
                 continue
             count = _consumes(item)
-            if item.dtype != BOOL:
+            if item.dtype != BOOL and checked:
                 check_bounds(item, shape[dim], dim, negative=True)
-            elif item.shape != shape[dim:dim + count]:
+            elif item.dtype == BOOL and item.shape != shape[dim:dim + count]:
                 raise IndexError(f"The shape of the mask {list(item.shape)} at index {dim} does not "
                                  f"match the shape of the indexed tensor {list(shape)} at index {dim}")
             first += [EVERYTHING] * count

@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-import operator
-
 import numpy as np
 
 from ops.broadcasting import sum_to
-from ops.core import Bad, array_of, case, composite, op
-from ops.dims import wrap_dim
+from ops.core import Bad, case, op
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.brackets import BOOL, parse_index, pick
 from ops.indexing.places import add_to_places, add_to_rows
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
-__all__ = ["add_at", "assign", "getitem", "index_put", "narrow", "select", "setitem"]
-
-_EVERYTHING = slice(None)
-
+__all__ = ["add_at", "assign", "getitem", "index_put", "setitem"]
 
 # ------------------------------------------------------------------ reading
 
@@ -88,8 +82,14 @@ def getitem(input, index):
     array([[2, 0],
            [5, 3]])
     """
-    view, arrays = parse_index(index, input.shape)
-    return input[view] if arrays is None else pick(input[view], arrays)
+    view, arrays = parse_index(index, input.shape, checked=False)
+    if arrays is None:
+        return input[view]
+    try:
+        return input[view][arrays]
+    except IndexError:
+        parse_index(index, input.shape)
+        return pick(input[view], arrays)
 
 
 def _add(view: np.ndarray, arrays: tuple, values) -> None:
@@ -142,6 +142,8 @@ def add_at(input, index, shape):
     view, arrays = parse_index(index, out.shape)
     if arrays is None:
         out[view] = input
+    elif all(type(item) is slice or item.dtype == BOOL for item in arrays):  # a mask names no place twice
+        out[view][arrays] = input
     else:
         _add(out[view], arrays, input)
     return out
@@ -322,70 +324,3 @@ def index_put(input, indices, values, accumulate=False):
     else:
         _add(out[view], arrays, values)
     return out
-
-
-# ------------------------------------------------------------------ one dimension
-
-
-@composite(
-    samples=lambda rng: iter([case(spaced(rng, (3, 4)), 1, 1, 2), case(spaced(rng, (3, 4)), -2, -1, 1),
-                              case(spaced(rng, (3, 4)), 0, np.array(1), 0),
-                              case(spaced(rng, (0, 3)), 1, 0, 3)]),
-    reference=lambda input, dim, start, length: np.take(
-        input, range(input.shape[dim])[start:][:length] if length else np.zeros(0, int), dim),
-    exempt=dict(zero_dim="there is no dimension to narrow"),
-    bad=[Bad((np.ones((2, 3)), 1, 2, 2), {}, RuntimeError,
-             r"start \(2\) \+ length \(2\) exceeds dimension size \(3\)"),
-         Bad((np.ones((2, 3)), 1, 4, 0), {}, IndexError, r"start out of range.*\[-3, 3\], but got 4"),
-         Bad((np.ones((2, 3)), 1, 0, -1), {}, RuntimeError, "length must be non-negative"),
-         Bad((np.array(1.0), 0, 0, 1), {}, RuntimeError, "cannot be applied to a 0-dim tensor")],
-)
-def narrow(input, dim, start, length):
-    """View of the ``length`` elements from ``start`` on along ``dim``.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.narrow.html
-
-    >>> narrow(np.arange(5), 0, 1, 3)
-    array([1, 2, 3])
-    """
-    if input.ndim == 0:
-        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
-    if length < 0:
-        raise RuntimeError(f"narrow(): length must be non-negative, got {length}")
-    dim, start = wrap_dim(dim, input.ndim), operator.index(array_of(start))
-    size = input.shape[dim]
-    if not -size <= start <= size:
-        raise IndexError(f"start out of range (expected to be in range of [-{size}, {size}], but got "
-                         f"{start})")
-    start = start + size if start < 0 else start
-    if start + length > size:
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
-    return getitem(input, (_EVERYTHING,) * dim + (slice(start, start + length),))
-
-
-@composite(
-    samples=lambda rng: iter([case(spaced(rng, (3, 4)), 1, 2), case(spaced(rng, (3, 4)), -2, -1),
-                              case(spaced(rng, (0, 3)), 1, np.array(0))]),
-    reference=lambda input, dim, index: np.take(input, int(index), dim),
-    exempt=dict(zero_dim="there is no dimension to select from"),
-    bad=[Bad((np.ones((2, 3)), 1, 3), {}, IndexError,
-             r"index 3 out of range for tensor of size \[2, 3\] at dimension 1"),
-         Bad((np.array(1.0), 0, 0), {}, IndexError, "cannot be applied to a 0-dim tensor"),
-         Bad((np.ones((2, 3)), 2, 0), {}, IndexError, "Dimension out of range")],
-)
-def select(input, dim, index):
-    """View of the slice number ``index`` along ``dim``, which disappears.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.select.html
-
-    >>> select(np.array([[1, 2], [3, 4]]), 1, -1)
-    array([2, 4])
-    """
-    if input.ndim == 0:
-        raise IndexError("select() cannot be applied to a 0-dim tensor.")
-    dim, index = wrap_dim(dim, input.ndim), operator.index(array_of(index))
-    size = input.shape[dim]
-    if not -size <= index < size:
-        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} "
-                         f"at dimension {dim}")
-    return getitem(input, (_EVERYTHING,) * dim + (index,))

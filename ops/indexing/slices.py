@@ -125,6 +125,17 @@ def _placing_cases(rng, repeated: bool):
                spaced(rng, (90, 50)))
 
 
+def _factor(alpha, dtype: np.dtype) -> np.ndarray:
+    """``alpha`` in the dtype of the result: cut off to an integer there, or refused if it does not fit."""
+    if dtype.kind in "iu":
+        lowest = 0 if dtype.kind == "u" and isinstance(alpha, float) else np.iinfo(dtype).min or -255
+        if not lowest <= alpha <= np.iinfo(dtype).max:
+            raise RuntimeError(f"value cannot be converted to type {dtype.name}_t without overflow: "
+                               f"alpha={alpha}")
+        return np.array(int(alpha)).astype(dtype)
+    return np.array(alpha, dtype)
+
+
 def _add_reference(input, dim, index, source, alpha=1):
     out = np.atleast_1d(input).copy()
     for position, i in enumerate(index):
@@ -150,7 +161,9 @@ _BAD_SOURCES = [
     samples=lambda rng: (*_placing_cases(rng, True), case(
         spaced(rng, (3, 2)), 0, np.array([2, 0]), spaced(rng, (2, 2)), alpha=-1.5)),
     reference=_add_reference,
-    bad=[*_with(_BAD_VECTOR, np.ones((2, 1))), *_BAD_SOURCES],
+    bad=[*_with(_BAD_VECTOR, np.ones((2, 1))), *_BAD_SOURCES,
+         Bad((np.ones(2, np.uint8), 0, np.array([0]), np.ones(1, np.uint8)), {"alpha": -1.5}, RuntimeError,
+             "value cannot be converted to type uint8_t without overflow")],
 )
 def index_add(input, dim, index, source, *, alpha=1):
     """``input`` with ``alpha`` times the slices of ``source`` added at the places ``index`` along
@@ -165,11 +178,11 @@ def index_add(input, dim, index, source, *, alpha=1):
     index = _vector("index_add", index, _size(input, dim), dim)
     _source("index_add", input, dim, index, source)
     if input.ndim == 0:
-        return input + source.reshape(()) * input.dtype.type(alpha)
+        return input + source.reshape(()) * _factor(alpha, input.dtype)
     out = np.array(np.moveaxis(input, dim, 0), order="C")
     values = np.moveaxis(source, dim, 0) if source.ndim else source[None]
     if out.size:
-        values = values if alpha == 1 else values * out.dtype.type(alpha)
+        values = values if alpha == 1 else values * _factor(alpha, out.dtype)
         width = out.size // len(out)
         add_to_rows(out.reshape(-1, width), index, values.reshape(-1, width))
     return np.ascontiguousarray(np.moveaxis(out, 0, dim))

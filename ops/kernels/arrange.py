@@ -1,12 +1,15 @@
-"""Triangles of matrices, copied row by row; NumPy makes a mask first."""
+"""Triangles of matrices, copied row by row, where NumPy makes a mask first; and reversed rows."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .jit import jit
+from .launch import Task, launch
 
-__all__ = ["triangles"]
+__all__ = ["reversed_rows", "triangles"]
+
+_TASK = 16384  # elements of a task, about
 
 
 @jit
@@ -20,6 +23,27 @@ def _triangle_rows(x, first, last, out):
             result[:start] = 0
             result[start:stop] = row[start:stop]
             result[max(start, stop):] = 0
+
+
+@Task
+def _reverse_rows(arrays, numbers, task, worker):
+    """Rows backwards; numbers: rows, rows of a task, elements of a row."""
+    out, x, size = arrays[0], arrays[1], numbers[2]
+    for r in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
+        first, last = r * size, (r + 1) * size - 1
+        for i in range(size):
+            out[first + i] = x[last - i]
+
+
+def reversed_rows(x: np.ndarray) -> np.ndarray:
+    """Every row of a contiguous matrix of floats backwards; the matrix is not empty.
+
+    >>> reversed_rows(np.array([[1.0, 2.0, 3.0]])).tolist()
+    [[3.0, 2.0, 1.0]]
+    """
+    out, share = np.empty(x.shape, x.dtype), max(1, _TASK // x.shape[1])
+    launch(_reverse_rows, (out, x), (len(x), share, x.shape[1]), -(-len(x) // share), x.size * 2)
+    return out
 
 
 def triangles(x: np.ndarray, diagonal: int, lower: bool) -> np.ndarray:

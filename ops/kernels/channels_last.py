@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .cpu import VECTOR_BYTES, lanes
-from .jit import jit
+from .jit import part
 from .launch import Task, address_of, launch
 from .masked import transpose_part
 from .simd import lanes_of, pointer_shift, transpose_block
@@ -44,7 +44,7 @@ def empty_channels_last(shape, dtype) -> np.ndarray:
     return np.ndarray(shape, dtype, buffer, shift, strides)
 
 
-@jit
+@part
 def transpose(source, source_step, rows, columns, target, target_step):
     """``target[j * target_step + i] = source[i * source_step + j]`` for i < rows and j < columns."""
     lanes = lanes_of(source)

@@ -26,7 +26,7 @@ from .conv_dots import dotted_input, pack_dots
 from .conv_lists import listed_input, listed_weight
 from .conv_strips import PIXELS, TAPS, output_strip, panel_width, weight_strip
 from .halo import HALO, copy_images, element_steps
-from .jit import jit
+from .jit import part
 from .launch import Task, address_of, launch
 from .masked import (
     aligned,
@@ -84,7 +84,7 @@ def _pack(arrays, numbers, task, worker):
             entry = pointer_shift(entry, 1 + count)
 
 
-@jit
+@part
 def _spread(grad, steps, out, winners, out_steps, plan, relu, count, target, sums):
     """One vector of channels of one image's gradient into scratch memory, undone through relu and pool.
 
@@ -109,7 +109,7 @@ def _spread(grad, steps, out, winners, out_steps, plan, relu, count, target, sum
     vector_store(sums, 0, vector_add(vector_load(sums, 0, None), total), None)
 
 
-@jit
+@part
 def _spread_block(grad, steps, out, winners, plan, relu, first, block, target, sums):
     """The gradient of a block of images into scratch memory, and its sums over pixels."""
     out_channels, pitch, columns, pool = plan[4], plan[5], plan[7], plan[8]
@@ -134,7 +134,7 @@ def _spread_block(grad, steps, out, winners, plan, relu, first, block, target, s
                 )
 
 
-@jit
+@part
 def _weight_part(source, halo, plan, part, block, grad, partials, zeros, fresh):
     """Add a block of images to a part of the weight's gradient, which starts at zero if it is ``fresh``."""
     lanes, pitch, depth, parts = lanes_of(source), plan[5], plan[13], plan[2]
@@ -159,7 +159,7 @@ def _weight_part(source, halo, plan, part, block, grad, partials, zeros, fresh):
         tile += stop - first
 
 
-@jit
+@part
 def _input_part(grad, plan, channels, phases, part, first_image, block, packed, zeros, sums, out):
     """A part of the tiles of the input's gradient of a block of images."""
     lanes, pitch, parts = lanes_of(grad), plan[17], plan[2]
@@ -193,57 +193,66 @@ def _input_part(grad, plan, channels, phases, part, first_image, block, packed, 
             tile += stop - first
 
 
-@Task
-def _convolve_backward(arrays, numbers, task, worker):
-    """One part of the gradients of one split of the images."""
-    grad, x, out, packed = arrays[0], arrays[1], arrays[2], aligned(arrays[3])
-    dx, partials, bias_partials = arrays[4], aligned(arrays[5]), arrays[6]
-    zeros, scratch = arrays[7], arrays[8]
-    plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
-    steps, need_input, need_weight = pointer_shift(numbers, 3), numbers[7], numbers[8]
-    images, splits, parts, images_each = plan[0], plan[1], plan[2], plan[3]
-    pitch, depth = plan[5], plan[13]
-    halo = pointer_shift(plan, HEADER)
-    phases = pointer_shift(halo, HALO + depth)
-    listed, channels = plan[20], halo[0]
-    taps, lists = depth // channels, pointer_shift(phases, LISTS)
+def _gradients(listed):
+    """The task with or without lists, so that only the inner loops that are needed get compiled."""
 
-    split, part = task // parts, task % parts
-    spread = aligned(pointer_shift(scratch, worker * numbers[9]))
-    copies = pointer_shift(spread, plan[12])
-    fill_zeros(spread, plan[12] + plan[19])
-    # All parts of a split form the sums over the pixels, the first one's count.
-    sums = pointer_shift(bias_partials, task * pitch)
-    fill_zeros(sums, pitch)
-    partials = pointer_shift(partials, split * depth * pitch)
-    first_image, last_image = split * images // splits, (split + 1) * images // splits
-    for first in range(first_image, last_image, images_each):
-        block, fresh = min(images_each, last_image - first), first == first_image
-        _spread_block(grad, steps, out, winners, plan, relu, first, block, spread, sums)
-        if need_weight:
-            source = pointer_shift(x, first * halo[3])
-            if plan[19]:
-                source = copies
-                copy_images(x, halo, first, block, 0, halo[1], source)
-            if listed:
-                listed_weight(
-                    source, halo[7], lists, phases[0], taps, channels, part, parts, block, spread,
-                    plan[10], partials, pitch, zeros, fresh,
-                )  # fmt: skip
-            else:
-                _weight_part(source, halo, plan, part, block, spread, partials, zeros, fresh)
-        if need_input:
-            if listed:
-                listed_input(
-                    spread, plan[10], pointer_shift(lists, phases[1]), phases[2], phases[3], taps,
-                    plan[4], part, parts, block, packed, zeros, pointer_shift(dx, first * plan[18]),
-                    halo[1] * halo[2], plan[17],
-                )  # fmt: skip
-            else:
-                _input_part(
-                    spread, plan, channels, phases, part, first, block, packed, zeros,
-                    pointer_shift(copies, plan[19]), dx,
-                )  # fmt: skip
+    @Task
+    def gradients(arrays, numbers, task, worker):
+        """One part of the gradients of one split of the images."""
+        grad, x, out, packed = arrays[0], arrays[1], arrays[2], aligned(arrays[3])
+        dx, partials, bias_partials = arrays[4], aligned(arrays[5]), arrays[6]
+        zeros, scratch = arrays[7], arrays[8]
+        plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
+        steps, need_input, need_weight = pointer_shift(numbers, 3), numbers[7], numbers[8]
+        images, splits, parts, images_each = plan[0], plan[1], plan[2], plan[3]
+        pitch, depth = plan[5], plan[13]
+        halo = pointer_shift(plan, HEADER)
+        phases = pointer_shift(halo, HALO + depth)
+        channels = halo[0]
+        taps, lists = depth // channels, pointer_shift(phases, LISTS)
+
+        split, part = task // parts, task % parts
+        spread = aligned(pointer_shift(scratch, worker * numbers[9]))
+        copies = pointer_shift(spread, plan[12])
+        fill_zeros(spread, plan[12] + plan[19])
+        # All parts of a split form the sums over the pixels, the first one's count.
+        sums = pointer_shift(bias_partials, task * pitch)
+        fill_zeros(sums, pitch)
+        partials = pointer_shift(partials, split * depth * pitch)
+        first_image, last_image = split * images // splits, (split + 1) * images // splits
+        for first in range(first_image, last_image, images_each):
+            block, fresh = min(images_each, last_image - first), first == first_image
+            _spread_block(grad, steps, out, winners, plan, relu, first, block, spread, sums)
+            if need_weight:
+                source = pointer_shift(x, first * halo[3])
+                if plan[19]:
+                    source = copies
+                    copy_images(x, halo, first, block, 0, halo[1], source)
+                if listed:
+                    listed_weight(
+                        source, halo[7], lists, phases[0], taps, channels, part, parts, block, spread,
+                        plan[10], partials, pitch, zeros, fresh,
+                    )  # fmt: skip
+                else:
+                    _weight_part(source, halo, plan, part, block, spread, partials, zeros, fresh)
+            if need_input:
+                if listed:
+                    listed_input(
+                        spread, plan[10], pointer_shift(lists, phases[1]), phases[2], phases[3], taps,
+                        plan[4], part, parts, block, packed, zeros, pointer_shift(dx, first * plan[18]),
+                        halo[1] * halo[2], plan[17],
+                    )  # fmt: skip
+                else:
+                    _input_part(
+                        spread, plan, channels, phases, part, first, block, packed, zeros,
+                        pointer_shift(copies, plan[19]), dx,
+                    )  # fmt: skip
+
+    return gradients
+
+
+_direct_gradients = _gradients(False)
+_listed_gradients = _gradients(True)
 
 
 @Task
@@ -343,7 +352,8 @@ def convolve_backward(grad, x, weight, out, places, stride, padding, dilation, r
     )  # fmt: skip
     work = float(weight.size) * grad[:, 0].size * (4 if pool else 1) * (need_input + need_weight)
     arrays = (grad, x, grad if out is None else out, packed, dx, partials, bias_partials, _zeros(dtype))
-    launch(_convolve_backward, arrays, numbers, tasks, work, plan.scratch)
+    task = _listed_gradients if plan.listed else _direct_gradients
+    launch(task, arrays, numbers, tasks, work, plan.scratch)
     dw = np.empty(weight.shape, dtype) if need_weight else None
     db = np.empty(len(weight), dtype) if need_bias else None
     if need_weight:

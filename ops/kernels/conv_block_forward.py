@@ -55,49 +55,58 @@ def _pack(arrays, numbers, task, worker):
         packed[pitch * depth + j] = bias[j] if has_bias and j < out_channels else 0
 
 
-@Task
-def _convolve(arrays, numbers, task, worker):
-    """One part of the tiles of one block of images."""
-    x, packed, out, scratch = arrays[0], aligned(arrays[1]), arrays[2], arrays[3]
-    plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
-    images, images_each, parts, pool = plan[0], plan[1], plan[2], plan[3]
-    units, depth, pitch, size = plan[4], plan[5], plan[6], plan[7]
-    halo = pointer_shift(plan, _HEADER)
-    pixels = pointer_shift(halo, HALO)
-    targets = pointer_shift(pixels, plan[8])
-    taps = pointer_shift(targets, plan[9])
+def _convolution(pool):
+    """The task with or without pooling, so that only the inner loops that are needed get compiled."""
 
-    first_image, part = task // parts * images_each, task % parts
-    block = min(images_each, images - first_image)
-    source = pointer_shift(x, first_image * halo[3])
-    if halo[12]:
-        source = pointer_shift(scratch, worker * size)
-        fill_zeros(source, size)
-        copy_images(x, halo, first_image, block, 0, halo[1], source)
+    @Task
+    def convolution(arrays, numbers, task, worker):
+        """One part of the tiles of one block of images."""
+        x, packed, out, scratch = arrays[0], aligned(arrays[1]), arrays[2], arrays[3]
+        plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
+        images, images_each, parts = plan[0], plan[1], plan[2]
+        units, depth, pitch, size = plan[4], plan[5], plan[6], plan[7]
+        halo = pointer_shift(plan, _HEADER)
+        pixels = pointer_shift(halo, HALO)
+        targets = pointer_shift(pixels, plan[8])
+        taps = pointer_shift(targets, plan[9])
 
-    lanes, bias = lanes_of(x), pointer_shift(packed, pitch * depth)
-    start = first_image * units * pitch
-    out, winners = pointer_shift(out, start), pointer_shift(winners, start)
-    last = block * units - 1
-    tiles = last // (WINDOWS if pool else PIXELS) + 1
-    total = -(-pitch // (2 * lanes)) * tiles
-    tile, end = part * total // parts, (part + 1) * total // parts
-    while tile < end:
-        channel, first = tile // tiles * 2 * lanes, tile % tiles
-        stop = min(tiles, first + end - tile)
-        width = panel_width(plan[10], channel, lanes, plan[11])
-        panel = pointer_shift(packed, channel * depth)
-        if pool:
-            pooled_strip(
-                source, pixels, first, stop, last, taps, depth, panel, pointer_shift(bias, channel),
-                pointer_shift(out, channel), targets, relu, pointer_shift(winners, channel), width,
-            )  # fmt: skip
-        else:
-            output_strip(
-                source, pixels, first, stop, last, taps, depth, panel, pointer_shift(bias, channel),
-                pointer_shift(out, channel), targets, relu, width,
-            )  # fmt: skip
-        tile += stop - first
+        first_image, part = task // parts * images_each, task % parts
+        block = min(images_each, images - first_image)
+        source = pointer_shift(x, first_image * halo[3])
+        if halo[12]:
+            source = pointer_shift(scratch, worker * size)
+            fill_zeros(source, size)
+            copy_images(x, halo, first_image, block, 0, halo[1], source)
+
+        lanes, bias = lanes_of(x), pointer_shift(packed, pitch * depth)
+        start = first_image * units * pitch
+        out, winners = pointer_shift(out, start), pointer_shift(winners, start)
+        last = block * units - 1
+        tiles = last // (WINDOWS if pool else PIXELS) + 1
+        total = -(-pitch // (2 * lanes)) * tiles
+        tile, end = part * total // parts, (part + 1) * total // parts
+        while tile < end:
+            channel, first = tile // tiles * 2 * lanes, tile % tiles
+            stop = min(tiles, first + end - tile)
+            width = panel_width(plan[10], channel, lanes, plan[11])
+            panel = pointer_shift(packed, channel * depth)
+            if pool:
+                pooled_strip(
+                    source, pixels, first, stop, last, taps, depth, panel, pointer_shift(bias, channel),
+                    pointer_shift(out, channel), targets, relu, pointer_shift(winners, channel), width,
+                )  # fmt: skip
+            else:
+                output_strip(
+                    source, pixels, first, stop, last, taps, depth, panel, pointer_shift(bias, channel),
+                    pointer_shift(out, channel), targets, relu, width,
+                )  # fmt: skip
+            tile += stop - first
+
+    return convolution
+
+
+_plain_convolution = _convolution(False)
+_pooled_convolution = _convolution(True)
 
 
 def out_size(size, kernel, stride, padding, dilation) -> tuple[int, int]:
@@ -189,7 +198,8 @@ def convolve(x, weight, bias, stride, padding, dilation, relu, pool):
     launch(_pack, (weight, bias, packed), numbers, panels, 8.0 * weight.size)
     winners = 0 if places is None else address_of(places)
     work = float(weight.size) * out.size / out_channels * (4 if pool else 1)
-    task = convolve_lists if listed else _convolve
+    direct = _pooled_convolution if pool else _plain_convolution
+    task = convolve_lists if listed else direct
     numbers = (address_of(plan.table), winners, int(relu))
     launch(task, (x, packed, out), numbers, plan.tasks, work, plan.scratch or 1)
     return out, places

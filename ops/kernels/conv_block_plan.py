@@ -65,6 +65,7 @@ class BackwardPlan(NamedTuple):
     packed: int
     phases: int
     least: int
+    listed: bool
     dots: bool
 
 
@@ -147,5 +148,5 @@ def backward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, i
     scratch = images_each * (image_step + halo[12]) + 2 * vector + DOT_SUMS
     return BackwardPlan(
         table, np.array(numbers, np.int64), splits, parts, depth, pitch, in_pitch, scratch,
-        taps_each * packed, count, least, dots,
+        taps_each * packed, count, least, listed, dots,
     )  # fmt: skip

@@ -8,7 +8,7 @@ and its lanes are added up at the end.
 from __future__ import annotations
 
 from .cpu import REGISTERS
-from .jit import jit
+from .jit import part
 from .launch import Task
 from .masked import aligned
 from .planes import fill_zeros
@@ -71,7 +71,7 @@ def pack_dots(arrays, numbers, task, worker):
         entry = pointer_shift(entry, 1 + count)
 
 
-@jit
+@part
 def _dot_strip(a, pixels, first, stop, last, taps, count, depth, weights, sums, out, targets, channels):
     """``out[targets[p] + c] = sum_tj a[pixels[p] + taps[t] + j] * weights[t, j, c]`` for c < channels.
 
@@ -97,7 +97,7 @@ def _dot_strip(a, pixels, first, stop, last, taps, count, depth, weights, sums, 
                 out[place + c] = sums[r * _CHANNELS + c]
 
 
-@jit
+@part
 def dotted_input(
     grad, pixels, count, taps, tap_count, depth, weights, sums, out, targets, channels, part, parts
 ):

@@ -17,7 +17,7 @@ from . import vector as _operators  # noqa: F401 - gives vectors their operators
 from .channels_last import channel_pitch
 from .conv_taps import tap_table
 from .halo import HALO, copy_images
-from .jit import jit
+from .jit import part
 from .launch import Task
 from .masked import aligned, vector_zeros
 from .micro import ROWS, taps_tile
@@ -152,7 +152,7 @@ def convolve_lists(arrays, numbers, task, worker):
                     vector_store(out, pixel * pitch + j, max(value, vector_zeros(out)), None)
 
 
-@jit
+@part
 def listed_weight(source, image_step, lists, list_size, taps, channels, part, parts, block, grad,
                   grad_step, partials, pitch, zeros, fresh):  # fmt: skip
     """Add a block of images to a part of the weight's gradient, which starts at zero if it is ``fresh``.
@@ -174,7 +174,7 @@ def listed_weight(source, image_step, lists, list_size, taps, channels, part, pa
         )  # fmt: skip
 
 
-@jit
+@part
 def listed_input(grad, grad_step, lists, list_size, narrow, taps, out_channels, part, parts, block,
                  packed, zeros, out, pixels, pitch):  # fmt: skip
     """A part of the input's gradient of a block of images; rows are images."""

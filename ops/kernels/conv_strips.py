@@ -11,7 +11,7 @@ A strip is a loop over tiles, so that short sums (27 steps in a first layer) do 
 from __future__ import annotations
 
 from .cpu import REGISTERS, lanes
-from .jit import jit
+from .jit import part
 from .masked import offsets_of_windows, tile_clamp, tile_load_half, tile_store_windows
 from .simd import (
     fence,
@@ -44,23 +44,17 @@ def least_width(itemsize: int) -> int:
     return vector // 2 if vector >= 8 else vector
 
 
-@jit
+@part
 def panel_width(channels, first, lanes, least):
     """Width of the panel of weights that begins at channel ``first``: two vectors, one, or ``least``."""
     rest = channels - first
     return 2 * lanes if rest > lanes else lanes if rest > least else least
 
 
-@jit
-def tile_load_whole(pointer, offsets, columns):
-    """`tile_load` of whole vectors."""
-    return tile_load(pointer, offsets, columns, None)
-
-
 def _output_strip(vectors, half=False):
-    load = tile_load_half if half else tile_load_whole
+    load = tile_load_half if half else tile_load
 
-    @jit
+    @part
     def output_strip(
         a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu
     ):
@@ -69,7 +63,7 @@ def _output_strip(vectors, half=False):
         for number in range(first, stop):
             rows = offsets_from_table(number * PIXELS, last, pixels, PIXELS)
             starts = offsets_by_step(0, 0, 0, PIXELS)
-            tile = load(bias, starts, vectors)
+            tile = load(bias, starts, vectors, None)
             row = weights
             for k in range(depth):
                 tile = tile_add_outer(tile, pointer_shift(a, taps[k]), rows, row)
@@ -86,7 +80,7 @@ _narrow_output = _output_strip(1)
 _wide_output = _output_strip(2)
 
 
-@jit
+@part
 def output_strip(a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu, width):
     """``out[targets[p] + j] = clamp(bias[j] + sum_k a[pixels[p] + taps[k]] * weights[k, j])``.
 
@@ -102,9 +96,9 @@ def output_strip(a, pixels, first, stop, last, taps, depth, weights, bias, out, 
 
 
 def _pooled_strip(vectors, half=False):
-    load = tile_load_half if half else tile_load_whole
+    load = tile_load_half if half else tile_load
 
-    @jit
+    @part
     def pooled_strip(
         a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu, winners
     ):
@@ -113,7 +107,7 @@ def _pooled_strip(vectors, half=False):
         for number in range(first, stop):
             rows = offsets_of_windows(number * WINDOWS, last, pixels, POOLED)
             starts = offsets_by_step(0, 0, 0, POOLED)
-            tile = load(bias, starts, vectors)
+            tile = load(bias, starts, vectors, None)
             row = weights
             for k in range(depth):
                 tile = tile_add_outer(tile, pointer_shift(a, taps[k]), rows, row)
@@ -130,7 +124,7 @@ _narrow_pooled = _pooled_strip(1)
 _wide_pooled = _pooled_strip(2)
 
 
-@jit
+@part
 def pooled_strip(
     a, pixels, first, stop, last, taps, depth, weights, bias, out, targets, relu, winners, width
 ):
@@ -154,9 +148,9 @@ def pooled_strip(
 
 
 def _weight_strip(vectors, half=False):
-    load = tile_load_half if half else tile_load_whole
+    load = tile_load_half if half else tile_load
 
-    @jit
+    @part
     def weight_strip(x, taps, first, stop, last, x_steps, grad, grad_steps, counts, start, start_step, sums):
         no_inline()
         width = lanes_of(x) // 2 if half else vectors * lanes_of(x)
@@ -165,7 +159,7 @@ def _weight_strip(vectors, half=False):
             rows = offsets_from_table(number * TAPS, last, taps, TAPS)
             places = offsets_by_step(number * TAPS, last, width, TAPS)
             starts = offsets_by_step(number * TAPS, last, start_step, TAPS)
-            tile = load(start, starts, vectors)
+            tile = load(start, starts, vectors, None)
             for image in range(counts[0]):
                 for line in range(counts[1]):
                     a = pointer_shift(x, image * x_steps[0] + line * x_steps[1])
@@ -185,7 +179,7 @@ _narrow_weight = _weight_strip(1)
 _wide_weight = _weight_strip(2)
 
 
-@jit
+@part
 def weight_strip(
     x, taps, first, stop, last, x_steps, grad, grad_steps, counts, start, start_step, sums, width
 ):

@@ -20,7 +20,7 @@ import functools
 import numpy as np
 
 from .cpu import VECTOR_BYTES, lanes
-from .jit import jit
+from .jit import part
 from .launch import Task, address_of, get_num_threads, launch
 from .micro import ROWS, taps_tile
 from .planes import fill_zeros
@@ -77,7 +77,7 @@ def tap_table(geometry, target, factors):
     return table
 
 
-@jit
+@part
 def _transpose(source, source_step, rows, columns, target, target_step):
     """``target[j * target_step + i] = source[i * source_step + j]`` for i < rows and j < columns."""
     lanes = lanes_of(source)

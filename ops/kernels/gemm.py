@@ -16,7 +16,7 @@ import functools
 import numpy as np
 
 from .cpu import lanes
-from .jit import jit
+from .jit import part
 from .launch import Launch, Task
 from .micro import ROWS, STREAM_COLUMNS, STREAM_DEPTH, STREAM_ROWS, outer_strip, stream_tile
 from .simd import (
@@ -37,7 +37,7 @@ DEPTH_IN_PLACE = 64
 SUMS = STREAM_ROWS * STREAM_COLUMNS + 15  # room for the sums of a tile in whole vectors
 
 
-@jit
+@part
 def _pack(source, row_step, column_step, depth, columns, target):
     """Copy ``depth`` x ``columns`` elements to ``target[panel, k, j]``, zeros past the last column."""
     half = lanes_of(source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .jit import jit
+from .jit import part
 from .launch import Task, address_of, launch
 from .planes import copy_line
 from .simd import pointer_shift, table_at
@@ -53,7 +53,7 @@ def halo_table(shape, steps, padding) -> list[int]:
     return [channels, rows, columns, *steps, image, channel, row, pixel, lead, image]
 
 
-@jit
+@part
 def copy_images(source, halo, first, images, first_row, last_row, target):
     """Copy rows first_row <= h < last_row of some images into ``target``; its border is left alone."""
     channels, columns, lead = halo[0], halo[2], halo[11]

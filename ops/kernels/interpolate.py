@@ -13,6 +13,7 @@ import functools
 
 import numpy as np
 
+from .jit import jit
 from .separable import AxisMap, map_planes, map_planes_backward
 
 __all__ = ["interpolate", "interpolate_backward"]
@@ -102,6 +103,38 @@ def _maps(mode, input_size, output_size, scales, align_corners, dtype):
     ]
 
 
+@jit
+def _nearest_planes(x, rows, columns, out):
+    """out[p, i, j] = x[p, rows[i], columns[j]]; a row that repeats the one before is copied."""
+    for plane in range(out.shape[0]):
+        for i in range(rows.size):
+            result = out[plane, i]
+            if i > 0 and rows[i] == rows[i - 1]:
+                result[:] = out[plane, i - 1]
+            else:
+                source = x[plane, rows[i]]
+                for j in range(columns.size):
+                    result[j] = source[columns[j]]
+
+
+@jit
+def _nearest_backward_planes(grad, rows, columns, out):
+    """out[p, rows[i], columns[j]] += grad[p, i, j]; rows with one target are added up first."""
+    line = np.empty(columns.size, grad.dtype)
+    for plane in range(out.shape[0]):
+        for i in range(rows.size):
+            source = grad[plane, i]
+            if i > 0 and rows[i] == rows[i - 1]:
+                for j in range(line.size):
+                    line[j] += source[j]
+            else:
+                line[:] = source
+            if i + 1 == rows.size or rows[i + 1] != rows[i]:
+                target = out[plane, rows[i]]
+                for j in range(line.size):
+                    target[columns[j]] += line[j]
+
+
 def interpolate(
     x: np.ndarray, output_size, scales, mode: str, align_corners: bool = False
 ) -> np.ndarray:
@@ -116,7 +149,12 @@ def interpolate(
     >>> interpolate(x, (1, 4), (1.0, 0.5), "nearest").tolist()
     [[[0.0, 0.0, 1.0, 1.0]]]
     """
-    return map_planes(x, *_maps(mode, x.shape[1:], output_size, scales, align_corners, x.dtype))
+    rows, columns = _maps(mode, x.shape[1:], output_size, scales, align_corners, x.dtype)
+    if x.ndim == 4 or not mode.startswith("nearest"):
+        return map_planes(x, rows, columns)
+    out = np.empty((len(x), *output_size), x.dtype)
+    _nearest_planes(np.ascontiguousarray(x), rows.taps, columns.taps, out)
+    return out
 
 
 def interpolate_backward(
@@ -128,4 +166,8 @@ def interpolate_backward(
     [[[2.0, 2.0]]]
     """
     maps = _maps(mode, input_size, grad.shape[1:], scales, align_corners, grad.dtype)
-    return map_planes_backward(grad, *maps, input_size)
+    if grad.ndim == 4 or not mode.startswith("nearest"):
+        return map_planes_backward(grad, *maps, input_size)
+    out = np.zeros((len(grad), *input_size), grad.dtype)
+    _nearest_backward_planes(np.ascontiguousarray(grad), maps[0].taps, maps[1].taps, out)
+    return out

@@ -13,14 +13,19 @@ import os
 import pathlib
 import sys
 import tempfile
+import time
 import warnings
 
 import llvmlite.binding
 import numba
-from numba.core import config
+from numba.core import config, types
 from numba.core.ccallback import CFunc
 
-__all__ = ["cache_folder", "callback_address", "jit"]
+from .compiler import KernelCompiler, PartCompiler
+
+__all__ = ["cache_folder", "callback_address", "jit", "part"]
+
+_OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False, "no_cfunc_wrapper": True}
 
 
 def _fingerprint() -> str:
@@ -76,9 +81,32 @@ def jit(function=None, **options):
     """
     if function is None:
         return functools.partial(jit, **options)
-    options = {"error_model": "numpy", "nogil": True, "boundscheck": False, **options}
-    dispatcher = numba.njit(**options)(function)
+    dispatcher = numba.njit(**{**_OPTIONS, **options})(function)
     _keep(dispatcher, function)
+    return dispatcher
+
+
+def part(function=None, **options):
+    """Let jitted functions call ``function``, which is compiled as a part of them; Python cannot call it.
+
+    One translation serves all constants: a part cannot tell the argument 1 from a number.
+
+    >>> @part
+    ... def square(x):
+    ...     return x * x
+    >>> @jit
+    ... def sum_of_squares(x, y):
+    ...     return square(x) + square(y)
+    >>> sum_of_squares(3, 4)
+    25
+    """
+    if function is None:
+        return functools.partial(part, **options)
+    options = {**_OPTIONS, **options, "no_cpython_wrapper": True}
+    dispatcher = numba.njit(**options, pipeline_class=PartCompiler)(function)
+    template = dispatcher.get_call_template
+    # numba would translate for the argument 0, again for 1, and again for a number.
+    dispatcher.get_call_template = lambda args, kws: template(tuple(map(types.unliteral, args)), kws)
     return dispatcher
 
 
@@ -93,14 +121,29 @@ def callback_address(function, signature) -> int:
     42
     """
     argument_types = signature.args, signature.return_type
-    callback = CFunc(function, argument_types, {}, {"error_model": "numpy", "boundscheck": False})
+    options = {"error_model": "numpy", "boundscheck": False}
+    callback = CFunc(function, argument_types, {}, options, pipeline_class=KernelCompiler)
     _keep(callback, function)
+    begin = time.perf_counter()
     callback.compile()
+    if not callback.cache_hits:
+        _tell(time.perf_counter() - begin)
     _callbacks.append(callback)
     return callback.address
 
 
 _callbacks = []  # owners of the machine code whose addresses were given out
+_PATIENCE = 1.0  # seconds of compilation after which a terminal gets a word
+_waited = 0.0
+
+
+def _tell(seconds: float) -> None:
+    """Say once in a terminal why the program does not move, when compilation has taken a second."""
+    global _waited
+    before, _waited = _waited, _waited + seconds
+    if before < _PATIENCE <= _waited and sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write("tinygrad_hw: compiling kernels for this processor, once ...\n")
+        sys.stderr.flush()
 
 
 def _keep(compiled, function):

@@ -21,7 +21,7 @@ from typing import ClassVar
 import numpy as np
 from numba import config, prange, types
 
-from .jit import callback_address, jit
+from .jit import callback_address, jit, part
 from .simd import call_task, fetch_add_one, table_at
 
 __all__ = ["Launch", "Task", "get_num_threads", "launch", "set_num_threads"]
@@ -137,7 +137,7 @@ def address_of(values: np.ndarray) -> int:
     return _read_word(id(values) + _HEADER).value
 
 
-@jit
+@part
 def _addresses(arrays, count):
     """The addresses of the data of the ``count`` arrays in the tuple at the address ``arrays``."""
     items, words = table_at(arrays + _ITEMS), np.empty(count, np.int64)

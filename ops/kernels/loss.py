@@ -12,16 +12,16 @@ import math
 import numpy as np
 
 from .functions import exp
-from .jit import jit
+from .jit import jit, part
 
-__all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward", "softmax",
+__all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward", "nll", "softmax",
            "softmax_backward"]  # fmt: skip
 
 #: Lets LLVM sum in SIMD lanes; NaN and infinity keep their meaning.
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
 
-@jit
+@part
 def _maximum(row, lanes):
     """Largest element of a row (any number if it holds a NaN).
 
@@ -43,7 +43,7 @@ def _maximum(row, lanes):
     return largest
 
 
-@jit(fastmath=_SUMS)
+@part(fastmath=_SUMS)
 def _sum(row):
     total = row.dtype.type(0)
     for i in range(row.size):
@@ -105,26 +105,35 @@ def softmax_backward_rows(start, stop, grad, probabilities, out):
 
 
 @jit
+def nll_rows(start, stop, scores, target, weight, ignore_index, losses):
+    """losses[r] = -weight[target[r]] * scores[r, target[r]], 0 for ignored rows; an empty weight is ones.
+
+    Returns the sums of the losses and of the weights, and whether every label is a class or ignored.
+    """
+    total, factors, valid, one = 0.0, 0.0, True, scores.dtype.type(1)
+    for r in range(start, stop):
+        label = target[r]
+        losses[r] = 0
+        if label == ignore_index:
+            continue
+        if label < 0 or label >= scores.shape[1]:
+            valid = False
+            continue
+        factor = weight[label] if weight.size > 0 else one
+        losses[r] = -factor * scores[r, label]
+        total += losses[r]
+        factors += factor
+    return total, factors, valid
+
+
+@jit
 def cross_entropy_rows(start, stop, logits, target, weight, ignore_index, losses, log_probabilities):
     """losses[r] = -weight[target[r]] * log_softmax(logits[r])[target[r]]; an empty weight is ones.
 
     Returns the sums of the losses and of the weights, and whether every label is a class or ignored.
     """
     log_softmax_rows(start, stop, logits, log_probabilities)
-    total, factors, valid, one = 0.0, 0.0, True, logits.dtype.type(1)
-    for r in range(start, stop):
-        label = target[r]
-        losses[r] = 0
-        if label == ignore_index:
-            continue
-        if label < 0 or label >= logits.shape[1]:
-            valid = False
-            continue
-        factor = weight[label] if weight.size > 0 else one
-        losses[r] = -factor * log_probabilities[r, label]
-        total += losses[r]
-        factors += factor
-    return total, factors, valid
+    return nll_rows(start, stop, log_probabilities, target, weight, ignore_index, losses)
 
 
 @jit
@@ -211,6 +220,18 @@ def cross_entropy(logits, target, weight=None, ignore_index=-100):
         0, len(logits), logits, target, weight, ignore_index, losses, log_probabilities
     )
     return losses, log_probabilities, *sums
+
+
+def nll(scores, target, weight=None, ignore_index=-100):
+    """Losses of rows (N,) from log-probabilities (N, C), and the three sums of `cross_entropy`.
+
+    >>> losses, *sums = nll(np.log([[0.5, 0.5]]), np.array([0]))
+    >>> losses.round(3).tolist(), sums[1:]
+    ([0.693], [1.0, True])
+    """
+    losses, weight = np.empty(len(scores), scores.dtype), _weight_or_empty(weight, scores.dtype)
+    return losses, *nll_rows(0, len(scores), np.ascontiguousarray(scores), np.ascontiguousarray(target),
+                             weight, ignore_index, losses)
 
 
 def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_index=-100):

@@ -59,17 +59,18 @@ def vector_where_positive(builder, kinds, x, condition):
     return builder.select(builder.fcmp_ordered(">", condition, zeros), x, zeros)
 
 
-def _half_tile(pointer, offsets, columns):
+def _half_tile(pointer, offsets, columns, count):
     element = pointer.dtype
     return TileType(element, offsets.count, columns.literal_value, VectorType(element).lanes // 2)
 
 
 @_intrinsic(_half_tile)
-def tile_load_half(builder, kinds, pointer, offsets, columns):
+def tile_load_half(builder, kinds, pointer, offsets, columns, count):
     """`simd.tile_load` of vectors of half the length: two of them are multiplied in the time of one."""
     kind = _half_tile(*kinds)
-    places = _places(builder, kind, pointer, offsets, None)
-    return _tile(builder, kind, [_load(builder, place, kind.vector.llvm) for place, _ in places])
+    places = _places(builder, kind, pointer, offsets, count)
+    vectors = [_load(builder, place, kind.vector.llvm, rest) for place, rest in places]
+    return _tile(builder, kind, vectors)
 
 
 def _floor(builder, kind, relu):

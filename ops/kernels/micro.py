@@ -12,7 +12,7 @@ from __future__ import annotations
 from numba import literal_unroll
 
 from .cpu import REGISTERS
-from .jit import jit
+from .jit import part
 from .prefetch import prefetch
 from .simd import (
     fence,
@@ -45,7 +45,7 @@ SUMS = DOT_ROWS * DOT_COLUMNS + 15  # room for the sums of a dot tile in whole v
 def _outer_tile(height, vectors):
     """The micro-kernel for a tile of ``height`` rows and ``vectors`` vectors of columns."""
 
-    @jit
+    @part
     def outer_tile(
         a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
     ):
@@ -75,7 +75,7 @@ _square_tile = _outer_tile(ROWS, 2)
 _wide_tile = _outer_tile(FEW_ROWS, 4)
 
 
-@jit
+@part
 def outer_tile(
     a, row_step, depth_step, last_row, b, table, depth, start, start_step, out, out_step, columns
 ):
@@ -104,7 +104,7 @@ def outer_tile(
 def _strip(height, vectors):
     """The micro-kernel for tiles of ``height`` rows and ``vectors`` vectors, side by side."""
 
-    @jit
+    @part
     def strip(
         a, row_step, depth_step, last_row, b, b_step, panel_step, depth,
         start, start_row, start_panel, out, out_step, columns,
@@ -141,7 +141,7 @@ _high_column = _strip(ROWS, 1)
 _low_column = _strip(FEW_ROWS, 1)
 
 
-@jit
+@part
 def outer_strip(
     a, row_step, depth_step, last_row, b, b_step, panel_step, depth,
     start, start_row, start_panel, out, out_step, columns,
@@ -188,7 +188,7 @@ def outer_strip(
 def _taps_tile(vectors):
     """The micro-kernel for ``vectors`` vectors of columns."""
 
-    @jit
+    @part
     def taps_tile(
         a, row_step, a_step, last, b, b_step, taps, count, times, start, start_step, out, out_step
     ):
@@ -212,7 +212,7 @@ _narrow_taps = _taps_tile(1)
 _square_taps = _taps_tile(2)
 
 
-@jit
+@part
 def taps_tile(
     a, row_step, a_step, last, b, b_step, taps, count, times, start, start_step, out, out_step, columns
 ):
@@ -235,7 +235,7 @@ def taps_tile(
 def _dot_tile(height, width, ahead):
     """The micro-kernel for ``height`` x ``width`` dot products; prefetches ``b`` this far ahead."""
 
-    @jit
+    @part
     def dot_tile(a, a_rows, b, b_rows, depth, sums):
         no_inline()
         lanes = lanes_of(a)
@@ -259,7 +259,7 @@ _dot_tile_of_patches = _dot_tile(DOT_ROWS, DOT_COLUMNS, 0)
 stream_tile = _dot_tile(STREAM_ROWS, STREAM_COLUMNS, _AHEAD)
 
 
-@jit
+@part
 def dot_tile(a, a_rows, b, b_rows, depth, sums):
     """``sums[DOT_COLUMNS * r + c] = sum_k a[a_rows[r] + k] * b[b_rows[c] + k]`` for k < depth.
 

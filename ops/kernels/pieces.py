@@ -70,7 +70,7 @@ def _between_slope(arrays, numbers, task, worker):
     start, stop = span(numbers, task)
     out, g, x, low, high = arrays[0], arrays[1], arrays[2], arrays[3][0], arrays[3][1]
     for i in range(start, stop):
-        out[i] = g[i] if (low < x[i]) & (x[i] < high) else like(0, low)
+        out[i] = like(0, low) if (x[i] <= low) | (x[i] >= high) else g[i]
 
 
 @Task
@@ -135,7 +135,7 @@ def relu_slope(g: np.ndarray, ans: np.ndarray) -> np.ndarray:
 
 
 def between_slope(g: np.ndarray, x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """``g`` where low < x < high, else 0.
+    """``g`` where low < x < high or x is NaN, else 0.
 
     >>> between_slope(np.array([5.0, 5.0]), np.array([0.0, 1.0]), 0, 2).tolist()
     [0.0, 5.0]

@@ -5,20 +5,20 @@ All arguments called ``plan`` are pointers to a `correlation.Plan`'s table.
 
 from __future__ import annotations
 
-from .jit import jit
+from .jit import part
 from .simd import lanes_of, pointer_shift, vector_add, vector_load, vector_splat, vector_store
 
 __all__ = ["copy_block", "copy_line", "fill_zeros", "write_map"]
 
 
-@jit
+@part
 def fill_zeros(target, count):
     """Set ``count`` elements to zero."""
     for i in range(count):
         target[i] = 0
 
 
-@jit
+@part
 def copy_line(source, source_step, target, count):
     """Copy ``count`` elements to consecutive places."""
     if source_step == 1:
@@ -34,7 +34,7 @@ def copy_line(source, source_step, target, count):
             target[i] = source[i * source_step]
 
 
-@jit
+@part
 def _copy_image(source, row_step, column_step, plan, target):
     """Copy one channel of one image to its planes; the padding is left alone."""
     rows, columns, row_planes, column_planes = plan[2], plan[3], plan[4], plan[5]
@@ -63,7 +63,7 @@ def _copy_image(source, row_step, column_step, plan, target):
                 )
 
 
-@jit
+@part
 def copy_block(source, steps, plan, first_image, images, first_channel, channels, channel_size, target):
     """Copy channels of a block of images to zeroed planes."""
     fill_zeros(target, channels * channel_size)
@@ -74,7 +74,7 @@ def copy_block(source, steps, plan, first_image, images, first_channel, channels
             _copy_image(pointer_shift(source, place), steps[2], steps[3], plan, planes)
 
 
-@jit
+@part
 def _write_line(strip, bias, out, out_step, count):
     """Write ``count`` consecutive sums plus the bias."""
     if out_step == 1:
@@ -90,7 +90,7 @@ def _write_line(strip, bias, out, out_step, count):
             out[i * out_step] = strip[i] + bias
 
 
-@jit
+@part
 def write_map(strip, bias, plan, phase, out):
     """Write one phase of an output channel of an image plus the bias; ``phase`` points into the plan."""
     columns, pitch = plan[14], plan[10]

@@ -95,8 +95,8 @@ def max_pool(x: np.ndarray, rows: np.ndarray, row_step: int, columns: np.ndarray
     values = empty_channels_last(shape, x.dtype)
     places = np.empty((images, len(rows), len(columns), channels), np.int64)
     rows, columns = np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(columns, np.int64)
-    numbers = (address_of(places), address_of(rows), address_of(columns), row_step, column_step, width, channels,
-               len(rows), len(columns), *_steps(x), *_steps(values))  # fmt: skip
+    numbers = (address_of(places), address_of(rows), address_of(columns), row_step, column_step, width,
+               channels, len(rows), len(columns), *_steps(x), *_steps(values))  # fmt: skip
     work = 8.0 * values.size * max(1, (rows[0, 1] - rows[0, 0]) * (columns[0, 1] - columns[0, 0]))
     launch(_max_pool_row, (x, values), numbers, images * len(rows), work)
     return values, places.transpose(0, 3, 1, 2)

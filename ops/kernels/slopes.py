@@ -63,12 +63,12 @@ def _logsigmoid(arrays, numbers, task, worker):
 
 @Task
 def _bend(arrays, numbers, task, worker):
-    """slope above 0, depth rate exp(rate x) below."""
+    """slope above 0 and at NaN, depth rate exp(rate x) below."""
     start, stop = span(numbers, task)
     out, g, x, slope = arrays[0], arrays[1], arrays[2], arrays[3][0]
     depth, rate = arrays[3][1], arrays[3][2]
     for i in range(start, stop):
-        out[i] = g[i] * (slope if x[i] > like(0, slope) else exp(x[i] * rate) * (depth * rate))
+        out[i] = g[i] * (exp(x[i] * rate) * (depth * rate) if x[i] <= like(0, slope) else slope)
 
 
 @inlined

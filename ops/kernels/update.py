@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from . import vector  # noqa: F401 - gives vectors their operators
-from .jit import jit
+from .jit import part
 from .launch import Launch, Task, address_of
 from .simd import lanes_of, pointer_shift, vector_load, vector_splat, vector_store
 
@@ -23,14 +23,14 @@ BLOCK = 8192  # elements of a task: 2 to 5 microseconds
 _SGD_COST, _ADAM_COST = 8, 25  # time for an element, in the multiplications that `launch` counts
 
 
-@jit
+@part
 def _share(offsets, number, task):
     """First and last (excluded) element of parameter ``number`` that belong to a task."""
     begin, end = offsets[number], offsets[number + 1]
     return max(begin, task * BLOCK) - begin, min(end, (task + 1) * BLOCK) - begin
 
 
-@jit
+@part
 def _sgd_vector(parameter, gradient, buffer, i, count, options, numbers):
     """Update one vector, or its first ``count`` elements."""
     decays, keeps, starts, nesterov = numbers[2], numbers[3], numbers[4], numbers[5]
@@ -63,7 +63,7 @@ def _sgd(arrays, numbers, task, worker):
             _sgd_vector(parameter, gradient, buffer, start, stop - start, options, numbers)
 
 
-@jit
+@part
 def _adam_vector(parameter, gradient, mean, square, largest, i, count, options, numbers):
     """Update one vector, or its first ``count`` elements."""
     decays, amsgrad = numbers[2], numbers[3]

@@ -10,7 +10,7 @@ between rows, columns and channels.
 from __future__ import annotations
 
 from .channels_last import transpose
-from .jit import jit
+from .jit import part
 from .masked import vector_where_positive
 from .planes import fill_zeros
 from .simd import lanes_of, pointer_shift, vector_load, vector_store
@@ -19,7 +19,7 @@ from .vector import vector_where_equal
 __all__ = ["fill_gradient_strip", "fill_strip"]
 
 
-@jit
+@part
 def _copy_vectors(source, pixel_step, pixels, channels, target, pitch):
     """`copy_pixels` for channels that follow each other."""
     lanes = lanes_of(source)
@@ -33,7 +33,7 @@ def _copy_vectors(source, pixel_step, pixels, channels, target, pitch):
         target = pointer_shift(target, pitch)
 
 
-@jit
+@part
 def copy_pixels(source, pixel_step, channel_step, pixels, channels, target, pitch):
     """``target[p * pitch + c] = source[p * pixel_step + c * channel_step]``, zeros up to the pitch."""
     if channel_step == 1:
@@ -49,7 +49,7 @@ def copy_pixels(source, pixel_step, channel_step, pixels, channels, target, pitc
         fill_zeros(pointer_shift(target, p * pitch + channels), pitch - channels)
 
 
-@jit
+@part
 def fill_strip(source, map, channels, first_row, rows, padding, columns, strip, pitch):
     """Rows ``first_row`` to ``first_row + rows`` of an image, ``columns`` pixels each.
 
@@ -70,7 +70,7 @@ def fill_strip(source, map, channels, first_row, rows, padding, columns, strip, 
         strip = pointer_shift(strip, columns * pitch)
 
 
-@jit
+@part
 def _mask_line(line, output, pixel_step, pixels, channels, pitch):
     """Zero where the output of relu is not positive."""
     lanes = lanes_of(line)
@@ -85,7 +85,7 @@ def _mask_line(line, output, pixel_step, pixels, channels, pitch):
         line = pointer_shift(line, pitch)
 
 
-@jit
+@part
 def _spread_line(line, places, place_step, pixels, channels, pitch, place, strip):
     """One row of a max-pool's gradient to one of the two rows of its windows."""
     lanes = lanes_of(line)
@@ -105,7 +105,7 @@ def _spread_line(line, places, place_step, pixels, channels, pitch, place, strip
         strip = pointer_shift(strip, 2 * pitch)
 
 
-@jit
+@part
 def fill_gradient_strip(
     grad, map, output, output_map, places, place_map, relu, pool,
     channels, first_row, rows, padding, columns, strip, pitch, line,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .jit import jit
+from .jit import part
 from .launch import Task
 from .masked import aligned, bytes_at
 from .planes import fill_zeros
@@ -24,7 +24,7 @@ from .winograd_transforms import (
 __all__ = ["correlate", "correlate_weight", "finish_weight", "transform"]
 
 
-@jit
+@part
 def _block(plan, number):
     """First image, images, first row of tiles and rows of tiles of a block."""
     images, tile_rows, images_each, rows_each, row_blocks = plan[0], plan[1], plan[3], plan[4], plan[5]
@@ -32,7 +32,7 @@ def _block(plan, number):
     return image, min(images_each, images - image), row, min(rows_each, tile_rows - row)
 
 
-@jit
+@part
 def _read_gradient(
     grad, output, numbers, image, first_channel, channels,
     row, rows, padding, columns, strip, pitch, line,
@@ -138,7 +138,7 @@ def correlate(arrays, numbers, task, worker):
                 )  # fmt: skip
 
 
-@jit
+@part
 def _add_rows(rows, count, step, width, sums):
     """Add ``count`` rows of ``width`` elements, in whole vectors, to ``sums``."""
     lanes = lanes_of(rows)

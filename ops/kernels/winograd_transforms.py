@@ -21,7 +21,7 @@ import math
 
 from .channels_last import transpose
 from .cpu import REGISTERS
-from .jit import jit
+from .jit import part
 from .planes import fill_zeros
 from .simd import (
     fence,
@@ -63,7 +63,7 @@ _FEW_ROWS = ROWS // 2
 def _product_tile(height, vectors):
     """The micro-kernel for a tile of ``height`` rows and ``vectors`` vectors of columns."""
 
-    @jit
+    @part
     def product_tile(a, row_step, depth_step, last_row, b, b_step, depth, out, out_step, add):
         no_inline()
         rows = offsets_by_step(0, last_row, row_step, height)
@@ -87,7 +87,7 @@ _low_tile = _product_tile(_FEW_ROWS, 2)
 _square_tile = _product_tile(ROWS, 2)
 
 
-@jit
+@part
 def multiply_planes(
     a, a_plane, row_step, depth_step, rows, b, b_plane, b_step, depth, out, out_plane, width, add
 ):
@@ -113,13 +113,13 @@ def multiply_planes(
 # ---------------------------------------------------------------- inputs
 
 
-@jit
+@part
 def _input_line(a, b, c, d):
     """One column of B^T d."""
     return a - c, b + c, c - b, d - b
 
 
-@jit
+@part
 def _load_four(pointer, step):
     return (
         vector_load(pointer, 0, None),
@@ -129,7 +129,7 @@ def _load_four(pointer, step):
     )
 
 
-@jit
+@part
 def _store_four(pointer, step, values):
     vector_store(pointer, 0, values[0], None)
     vector_store(pointer, step, values[1], None)
@@ -137,7 +137,7 @@ def _store_four(pointer, step, values):
     vector_store(pointer, 3 * step, values[3], None)
 
 
-@jit
+@part
 def transform_inputs(strip, pitch, rows, columns, planes, plane_step):
     """B^T d B of rows x columns tiles of a strip of 2 * rows + 2 lines of 2 * columns + 2 pixels."""
     lanes = lanes_of(strip)
@@ -167,13 +167,13 @@ def transform_inputs(strip, pitch, rows, columns, planes, plane_step):
 # ---------------------------------------------------------------- outputs
 
 
-@jit
+@part
 def _output_line(a, b, c, d):
     """One column of A^T m."""
     return a + b + c, b - c + d
 
 
-@jit
+@part
 def _output_tile(planes, plane_step):
     """A^T m A of one vector of channels: the values at (0, 0), (0, 1), (1, 0), (1, 1)."""
     step = 4 * plane_step
@@ -186,7 +186,7 @@ def _output_tile(planes, plane_step):
     return left, right, lower_left, lower_right
 
 
-@jit
+@part
 def write_outputs(
     planes, plane_step, width, rows, columns, bias, relu, out, pixel, line, height, breadth
 ):
@@ -215,7 +215,7 @@ def write_outputs(
                         vector_store(out, place + line + pixel, y3, None)
 
 
-@jit
+@part
 def write_maxima(planes, plane_step, width, rows, columns, bias, relu, out, places, pixel, line):
     """A^T m A + bias, and relu, of rows x columns tiles: the maximum of each, and its place, 0 to 3."""
     lanes = lanes_of(planes)
@@ -232,13 +232,13 @@ def write_maxima(planes, plane_step, width, rows, columns, bias, relu, out, plac
 # ---------------------------------------------------------------- gradients of outputs
 
 
-@jit
+@part
 def _spread_line(a, b):
     """One column of A y."""
     return a, a + b, a - b, b
 
 
-@jit
+@part
 def spread_tiles(strip, pitch, rows, columns, planes, plane_step):
     """A y A^T of rows x columns tiles of a strip of 2 * rows lines of 2 * columns pixels."""
     lanes = lanes_of(strip)
@@ -260,14 +260,14 @@ def spread_tiles(strip, pitch, rows, columns, planes, plane_step):
 # ---------------------------------------------------------------- weights
 
 
-@jit
+@part
 def _weight_line(a, b, c, half):
     """One column of G g."""
     sums = a + c
     return a, half * (sums + b), half * (sums - b), c
 
 
-@jit
+@part
 def _gather_kernels(weight, steps, out_channels, channels, kernels):
     """Kernels of up to a vector's length of output channels: a vector per input channel and place."""
     lanes = lanes_of(weight)
@@ -282,7 +282,7 @@ def _gather_kernels(weight, steps, out_channels, channels, kernels):
                 kernels = pointer_shift(kernels, lanes)
 
 
-@jit
+@part
 def _weight_column(kernels, step, half):
     """One column of G g; ``step`` lies between the rows of g."""
     return _weight_line(
@@ -293,7 +293,7 @@ def _weight_column(kernels, step, half):
     )
 
 
-@jit
+@part
 def transform_weights(weight, steps, out_channels, channels, planes, plane_step, width, kernels):
     """G g G^T of ``channels`` x ``out_channels`` kernels: planes of rows of ``width`` output channels.
 
@@ -336,21 +336,21 @@ def transform_weights(weight, steps, out_channels, channels, planes, plane_step,
                 _store_four(place, plane_step, _weight_line(a3, b3, c3, half))
 
 
-@jit
+@part
 def _store_three(pointer, step, values):
     vector_store(pointer, 0, values[0], None)
     vector_store(pointer, step, values[1], None)
     vector_store(pointer, 2 * step, values[2], None)
 
 
-@jit
+@part
 def _kernel_line(a, b, c, d, half):
     """One column of G^T u."""
     sums = half * (b + c)
     return a + sums, half * (b - c), sums + d
 
 
-@jit
+@part
 def _add_parts(planes, plane_step, splits, split_step):
     """Add one vector of all planes of the other parts to the first part's."""
     if splits > 1:
@@ -361,7 +361,7 @@ def _add_parts(planes, plane_step, splits, split_step):
             vector_store(planes, i * plane_step, total, None)
 
 
-@jit
+@part
 def finish_weight_gradient(
     planes, plane_step, splits, split_step, width, channels, out_channels, grad, out_step, kernels
 ):

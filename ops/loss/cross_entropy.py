@@ -15,6 +15,7 @@ from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where
 from ops.indexing.gather import scatter_add
+from ops.lazy import LazyModule
 from ops.loss.regression import choose_reduction, reduce_losses
 from ops.loss.softmax_family import log_softmax
 from ops.loss.softmax_loss import (
@@ -29,6 +30,8 @@ from ops.samples import spaced
 from ops.shape.layout import permute, reshape, zeros_like_view
 
 __all__ = ["cross_entropy", "nll_loss", "nll_rows"]
+
+_kernels = LazyModule("ops.kernels.loss")
 
 
 # ------------------------------------------------------------------ what is refused
@@ -157,18 +160,12 @@ def nll_rows(input, target, weight=None, ignore_index=-100, reduction="mean"):
     >>> float(nll_rows(np.log([[0.5, 0.5]]), np.array([0])).round(3))
     0.693
     """
-    places = np.where(target == ignore_index, 0, target)
-    losses = -input[np.arange(len(places)), places]
-    if weight is None and ignore_index not in target:
-        total, losses = len(losses), losses
-    else:
-        factors = row_factors(target, weight, ignore_index, input.dtype)
-        # a row that does not count may hold anything, infinity and NaN included
-        total, losses = factors.sum(), np.where(target == ignore_index, 0, losses * factors)
+    losses, total, factors, valid = _kernels.nll(input, target, weight, ignore_index)
+    if not valid:
+        require_classes(target, input.shape[1], ignore_index)
     if reduction == "none":
         return losses
-    result = np.add.reduce(losses)
-    return result if reduction == "sum" else np.asarray(result / total if total else math.nan, input.dtype)
+    return input.dtype.type(total if reduction == "sum" else total / factors if factors else math.nan)
 
 
 def _mean_of_rows(losses, factors):
@@ -198,10 +195,9 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
-    classes = _prepare("nll_loss", input, target, weight)
+    _prepare("nll_loss", input, target, weight)
     labels = _class_numbers(input, target, weight)
     _require_shapes(input, target)
-    require_classes(labels, classes, ignore_index)
     losses = nll_rows(_rows(input), labels.reshape(-1), array_of(weight), ignore_index, reduction)
     return reshape(losses, tuple(target.shape) if input.ndim > 1
                    else ()) if reduction == "none" else losses

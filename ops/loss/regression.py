@@ -18,12 +18,17 @@ from ops.core import Bad, array_of, case, composite, op
 from ops.elementwise.arithmetic import mul, neg, sign, sub
 from ops.elementwise.clamping import clamp
 from ops.elementwise.division import div
+from ops.elementwise.pointwise import large
+from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.reduction.totals import TYPE_NAMES, mean, sum
 from ops.samples import spaced
 
 __all__ = ["absolute_error", "huber_error", "huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss",
            "squared_error"]
+
+
+_kernels = LazyModule("ops.kernels.difference")
 
 
 # ------------------------------------------------------------------ shared by all losses
@@ -70,6 +75,7 @@ def require_same_shape(name: str, input, target) -> None:
     shape, other = _shape_of(name, "input", 1, input), _shape_of(name, "target", 2, target)
     if shape == other:
         return
+    shape, other = tuple(shape), tuple(other)
     advice = "they must be the same"
     if math.prod(shape) == math.prod(other):
         longer, shorter, names = ((shape, other, ("input", "target")) if len(shape) > len(other)
@@ -86,7 +92,7 @@ def _shape_of(name: str, argument: str, position: int, value) -> tuple:
     if not isinstance(array_of(value), (np.ndarray, np.generic)):
         raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not "
                         f"{type(value).__name__}")
-    return tuple(value.shape)
+    return value.shape
 
 
 def all_broadcast(shape: tuple, other: tuple) -> bool:
@@ -146,48 +152,81 @@ def _difference(name: str, input, target):
     return np.asarray(input - target)
 
 
-def _difference_record(slope, value, **options):
-    """Record of a loss with derivative ``slope(input - target)`` by the input."""
+def _fits_kernel(input, target, reduction: str) -> bool:
+    """Whether a kernel reduces the errors of two arrays in one pass."""
+    return (reduction != "none" and type(input) is np.ndarray and large(input)
+            and type(target) is np.ndarray and target.dtype == input.dtype
+            and target.shape == input.shape)
+
+
+def _of_sum(total: float, input, reduction: str):
+    """The reduced loss, from the sum that a kernel computed."""
+    return input.dtype.type(total / input.size if reduction == "mean" else total)
+
+
+def _difference_cases(rng, **options):
+    yield from loss_cases(rng, **options)
+    yield case(spaced(rng, (64, 129)), spaced(rng, (64, 129), -1, 2.1), **options)  # for the kernels
+
+
+def _difference_record(slope, fused, value):
+    """Record of a loss with derivative ``slope(input - target)`` by the input.
+
+    ``fused(input, target, factor)`` is the kernel of the derivative times a number.
+    """
 
     def by_input(g, input, target, reduction):
-        return mul(_part(g, input.shape, reduction), slope(sub(input, target)))
+        part = _part(g, input.shape, reduction)
+        if type(g) is np.ndarray and _fits_kernel(input, target, reduction):
+            return fused(input, target, float(part))
+        return mul(part, slope(sub(input, target)))
 
-    return dict(grad=dict(input=by_input, target=lambda g, input, target, reduction: neg(
-                    by_input(g, input, target, reduction))),
-                samples=loss_cases, reference=lambda input, target, reduction="mean": _reduced(
+    def by_target(g, input, target, reduction):
+        return by_input(neg(g), input, target, reduction)
+
+    return dict(grad=dict(input=by_input, target=by_target),
+                samples=_difference_cases, reference=lambda input, target, reduction="mean": _reduced(
                     value(input - target), reduction),
                 exempt={"bad": "the public losses check"})
 
 
-@op(**_difference_record(lambda d: mul(d, 2.0), lambda d: d ** 2))
+@op(**_difference_record(lambda d: mul(d, 2.0), lambda x, y, factor: _kernels.huber_slope(
+    x, y, 2 * factor, math.inf), lambda d: d ** 2))
 def squared_error(input, target, reduction="mean"):
     """``(input - target) ** 2`` of equal shapes, reduced: one op for `mse_loss`.
 
     >>> float(squared_error(np.array([3.0]), np.array([1.0])))
     4.0
     """
+    if _fits_kernel(input, target, reduction):
+        return _of_sum(2 * _kernels.huber_sum(input, target, math.inf), input, reduction)
     difference = _difference("mse_loss", input, target)
     return _of_array(difference * difference, reduction)
 
 
-@op(**_difference_record(lambda d: sign(d), abs))
+@op(**_difference_record(lambda d: sign(d), lambda x, y, factor: _kernels.absolute_slope(x, y, factor), abs))
 def absolute_error(input, target, reduction="mean"):
     """``abs(input - target)`` of equal shapes, reduced: one op for `l1_loss`.
 
     >>> float(absolute_error(np.array([3.0]), np.array([1.0])))
     2.0
     """
+    if _fits_kernel(input, target, reduction):
+        return _of_sum(_kernels.absolute_sum(input, target), input, reduction)
     return _of_array(np.abs(_difference("l1_loss", input, target)), reduction)
 
 
 def _huber_grad(g, input, target, reduction, delta):
-    return mul(_part(g, input.shape, reduction), clamp(sub(input, target), -delta, delta))
+    part = _part(g, input.shape, reduction)
+    if type(g) is np.ndarray and _fits_kernel(input, target, reduction):
+        return _kernels.huber_slope(input, target, float(part), delta)
+    return mul(part, clamp(sub(input, target), -delta, delta))
 
 
 @op(
-    grad=dict(input=_huber_grad, target=lambda g, input, target, reduction, delta: neg(
-        _huber_grad(g, input, target, reduction, delta))),
-    samples=lambda rng: (*loss_cases(rng, delta=0.7), *loss_cases(rng, delta=1.2)),
+    grad=dict(input=_huber_grad, target=lambda g, input, target, reduction, delta: _huber_grad(
+        neg(g), input, target, reduction, delta)),
+    samples=lambda rng: (*_difference_cases(rng, delta=0.7), *loss_cases(rng, delta=1.2)),
     reference=lambda input, target, reduction="mean", delta=1.0: _reduced(np.vectorize(
         lambda d: 0.5 * d * d if -delta < d < delta else delta * (abs(d) - 0.5 * delta), otypes=[float])(
             input - target), reduction),
@@ -199,6 +238,8 @@ def huber_error(input, target, reduction="mean", delta=1.0):
     >>> float(huber_error(np.array([3.0]), np.array([1.0]), delta=1.0))
     1.5
     """
+    if _fits_kernel(input, target, reduction):
+        return _of_sum(_kernels.huber_sum(input, target, delta), input, reduction)
     size = np.abs(_difference("huber_loss", input, target))
     near = np.minimum(size, size.dtype.type(delta))
     return _of_array(near * (size - 0.5 * near), reduction)
@@ -281,7 +322,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}.")
     if beta == 0:
         return _regression("smooth_l1_loss", absolute_error, input, target, reduction)
-    return div(_regression("smooth_l1_loss", huber_error, input, target, reduction, delta=beta), beta)
+    loss = _regression("smooth_l1_loss", huber_error, input, target, reduction, delta=beta)
+    return loss if beta == 1 else div(loss, beta)
 
 
 @composite(**{**_public(huber_error, delta=0.7), "bad": [

@@ -7,7 +7,8 @@ import numpy as np
 from ops.core import Bad, array_of, case, composite, dtype_of
 from ops.dims import wrap_dim
 from ops.elementwise.arithmetic import add, mul, sub
-from ops.matrix.products import bmm, merge_rows, mm, mv, outer, swap_last
+from ops.matrix.products import bmm, merge_rows, mm
+from ops.matrix.vectors import mv, outer, swap_last
 from ops.reduction.totals import sum
 from ops.samples import spaced
 from ops.shape.arrange import roll

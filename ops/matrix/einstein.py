@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import string
 
@@ -18,31 +19,32 @@ from ops.shape.layout import permute, reshape
 __all__ = ["einsum"]
 
 
-def _parse(equation: str, operands: list) -> tuple[list[list[str]], list[str]]:
-    """Labels of each operand and of the result.
+@functools.lru_cache(maxsize=256)
+def _parse(equation: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[list[list[str]], list[str]]:
+    """Labels of each operand and of the result, all checked.
 
     The dimensions of an ellipsis get digits as labels, counted from the right.
     """
     equation = equation.replace(" ", "")
     left, arrow, right = equation.partition("->")
     terms = left.split(",")
-    if len(terms) != len(operands):
+    if len(terms) != len(shapes):
         raise RuntimeError(f"einsum(): {len(terms)} operands are named in the equation {equation!r}, "
-                           f"but {len(operands)} were given")
+                           f"but {len(shapes)} were given")
     labels, widest = [], 0
-    for term, operand in zip(terms, operands):
+    for term, shape in zip(terms, shapes):
         before, dots, after = term.partition("...")
         bad = sorted({c for c in before + after if c not in string.ascii_letters})
         if bad:
             raise RuntimeError(f"einsum(): invalid subscript {bad[0]!r} in the equation {equation!r}; "
                                "subscripts are letters")
-        extra = operand.ndim - len(before) - len(after)
+        extra = len(shape) - len(before) - len(after)
         if extra < 0 or (extra and not dots):
             raise RuntimeError(f"einsum(): the number of subscripts in {term!r} does not match the "
-                               f"number of dimensions ({operand.ndim}) of an operand of shape "
-                               f"{tuple(operand.shape)}")
+                               f"number of dimensions ({len(shape)}) of an operand of shape {shape}")
         widest = max(widest, extra)
         labels.append([*before, *(str(d) for d in range(extra - 1, -1, -1)), *after])
+    _check_sizes(labels, shapes)
     ellipsis = [str(d) for d in range(widest - 1, -1, -1)]
     if not arrow:
         every = [c for term in labels for c in term if c.isalpha()]
@@ -60,15 +62,15 @@ def _parse(equation: str, operands: list) -> tuple[list[list[str]], list[str]]:
     return labels, result
 
 
-def _check_sizes(labels: list[list[str]], operands: list) -> None:
+def _check_sizes(labels: list[list[str]], shapes: tuple) -> None:
     """Refuse a label with two sizes; 1 broadcasts."""
     sizes: dict[str, int] = {}
-    for term, operand in zip(labels, operands):
-        for label, size in zip(term, operand.shape):
+    for term, shape in zip(labels, shapes):
+        for label, size in zip(term, shape):
             known = sizes.get(label, 1)
             if known != 1 and size != 1 and known != size:
                 raise RuntimeError(f"einsum(): operands do not broadcast: subscript {label} has size "
-                                   f"{size} in shape {tuple(operand.shape)}, which does not match the "
+                                   f"{size} in shape {shape}, which does not match the "
                                    f"previously seen size {known}")
             sizes[label] = size if known == 1 else known
 
@@ -108,15 +110,24 @@ def _contract(a, left: list[str], b, right: list[str], kept: set[str]):
     rows, columns = [c for c in left if c not in common], [c for c in right if c not in common]
     if not inner and not batch and not (rows and columns):
         return mul(a, b), rows or columns
-    a = permute(a, tuple(left.index(c) for c in batch + rows + inner))
-    b = permute(b, tuple(right.index(c) for c in batch + inner + columns))
+    a = _ordered(a, left, batch + rows + inner)
+    b = _ordered(b, right, batch + inner + columns)
     n_batch, n_rows = len(batch), len(rows)
     shape_batch, shape_rows = a.shape[:n_batch], a.shape[n_batch:n_batch + n_rows]
     shape_inner, shape_columns = a.shape[n_batch + n_rows:], b.shape[n_batch + len(inner):]
-    first = reshape(a, (math.prod(shape_batch), math.prod(shape_rows), math.prod(shape_inner)))
-    second = reshape(b, (math.prod(shape_batch), math.prod(shape_inner), math.prod(shape_columns)))
-    product = reshape(bmm(first, second), (*shape_batch, *shape_rows, *shape_columns))
+    first = _shaped(a, (math.prod(shape_batch), math.prod(shape_rows), math.prod(shape_inner)))
+    second = _shaped(b, (math.prod(shape_batch), math.prod(shape_inner), math.prod(shape_columns)))
+    product = _shaped(bmm(first, second), (*shape_batch, *shape_rows, *shape_columns))
     return product, batch + rows + columns
+
+
+def _ordered(operand, term: list[str], order: list[str]):
+    """The dimensions in another order of their labels."""
+    return operand if term == order else permute(operand, tuple(map(term.index, order)))
+
+
+def _shaped(operand, shape: tuple[int, ...]):
+    return operand if tuple(operand.shape) == shape else reshape(operand, shape)
 
 
 def _without(shape, term: list[str], label: str) -> tuple[int, ...]:
@@ -164,12 +175,13 @@ def einsum(equation, *operands):
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = operands[0]
     operands = list(operands)
-    labels, result = _parse(equation, operands)
-    _check_sizes(labels, operands)
+    labels, result = _parse(equation, tuple(tuple(operand.shape) for operand in operands))
     terms = [_diagonals(operand, term) for operand, term in zip(operands, labels)]
     value, term = terms[0]
     for position, (other, other_term) in enumerate(terms[1:], 1):
         later = {c for _, following in terms[position + 1:] for c in following}
         value, term = _contract(value, term, other, other_term, set(result) | later)
     value, term = _sum_out(value, term, set(result))
-    return permute(value, tuple(term.index(c) for c in result))
+    if value is operands[0]:
+        return permute(value, tuple(map(term.index, result)))
+    return _ordered(value, term, result)

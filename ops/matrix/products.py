@@ -1,4 +1,4 @@
-"""Products of vectors, matrices and batches of matrices.
+"""Products of matrices and batches of matrices; those with vectors are in `ops.matrix.vectors`.
 
 `mm` and `bmm` carry the gradient rules; the others are written with them.
 """
@@ -8,42 +8,16 @@ from __future__ import annotations
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand
-from ops.core import Bad, array_of, case, composite, dtype_of, op
-from ops.elementwise.arithmetic import mul
+from ops.core import Bad, array_of, case, composite, op
 from ops.lazy import LazyModule
+from ops.matrix.vectors import dot, expect_dims, mv, refuse_bool, same_dtype, swap_last, vector_times_matrix
 from ops.reduction.totals import sum
 from ops.samples import spaced
-from ops.shape.layout import permute, reshape
+from ops.shape.layout import reshape
 
-__all__ = ["bmm", "dot", "linear", "linear_weight", "matmul", "mm", "mv", "outer", "vdot"]
+__all__ = ["bmm", "linear", "linear_weight", "matmul", "mm"]
 
 _gemm = LazyModule("ops.kernels.gemm")
-
-
-def swap_last(matrix):
-    """The last two dimensions exchanged."""
-    last = matrix.ndim - 1
-    return permute(matrix, (*range(last - 1), last, last - 1))
-
-
-def _same_dtype(name: str, *arrays) -> None:
-    """PyTorch does not promote the operands of a product."""
-    dtypes = [dtype_of(a) for a in arrays]
-    if any(d != dtypes[0] for d in dtypes):
-        raise RuntimeError(f"{name}: expected all operands to have the same dtype, but got "
-                           f"{' and '.join(map(str, dtypes))}; convert one of them: x.to(y.dtype)")
-
-
-def _expect_dims(name: str, **expected) -> None:
-    """Refuse operands with another number of dimensions than ``name=(array, ndim)`` says."""
-    for argument, (array, ndim) in expected.items():
-        if not hasattr(array_of(array), "ndim"):
-            raise TypeError(f"{name}(): argument '{argument}' must be Tensor, "
-                            f"not {type(array).__name__}")
-        if array.ndim != ndim:
-            kind = ("vector", "matrix", "batch of matrices")[ndim - 1]
-            raise RuntimeError(f"{name}: {argument} must be a {kind} ({ndim}-D), "
-                               f"got shape {tuple(array.shape)}")
 
 
 def _mm_cases(rng):
@@ -62,7 +36,8 @@ def _mm_cases(rng):
              r"cannot be multiplied \(2x3 and 2x3\)"),
          Bad((np.ones(3), np.ones((3, 2))), {}, RuntimeError, "input must be a matrix"),
          Bad((np.ones((2, 3)), np.ones((3, 2), np.float32)), {}, RuntimeError,
-             "same dtype.*float64 and float32")],
+             "same dtype.*float64 and float32"),
+         Bad((np.ones((1, 1), bool), np.ones((1, 1), bool)), {}, NotImplementedError, "for 'Bool'")],
     exempt={"zero_dim": "takes matrices"},
 )
 def mm(input, mat2):
@@ -75,13 +50,17 @@ def mm(input, mat2):
     array([[11.]])
     """
     if input.ndim != 2 or mat2.ndim != 2:
-        _expect_dims("mm", input=(input, 2), mat2=(mat2, 2))
+        expect_dims("mm", input=(input, 2), mat2=(mat2, 2))
     if input.dtype != mat2.dtype:
-        _same_dtype("mm", input, mat2)
+        same_dtype("mm", input, mat2)
     if input.shape[1] != mat2.shape[0]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied "
                            f"({input.shape[0]}x{input.shape[1]} and {mat2.shape[0]}x{mat2.shape[1]})")
-    return _gemm.matmul(input, mat2) if input.dtype.kind == "f" else np.matmul(input, mat2)
+    if input.dtype.kind == "f":
+        return _gemm.matmul(input, mat2)
+    if mat2.size:
+        refuse_bool("addmm_impl_cpu_", input)
+    return np.matmul(input, mat2)
 
 
 def _bmm_cases(rng):
@@ -107,12 +86,17 @@ def bmm(input, mat2):
     >>> bmm(np.ones((2, 1, 3)), np.ones((2, 3, 1))).ravel()
     array([3., 3.])
     """
-    _expect_dims("bmm", input=(input, 3), mat2=(mat2, 3))
-    _same_dtype("bmm", input, mat2)
+    if input.ndim != 3 or mat2.ndim != 3:
+        expect_dims("bmm", input=(input, 3), mat2=(mat2, 3))
+    if input.dtype != mat2.dtype:
+        same_dtype("bmm", input, mat2)
     if input.shape[0] != mat2.shape[0] or input.shape[2] != mat2.shape[1]:
         raise RuntimeError("bmm: expected shapes (B, M, K) and (B, K, N) with the same B and K, got "
                            f"{input.shape} and {mat2.shape}")
-    return _gemm.batched_matmul(input, mat2) if input.dtype.kind == "f" else np.matmul(input, mat2)
+    if input.dtype.kind == "f":
+        return _gemm.batched_matmul(input, mat2)
+    refuse_bool("bmm", input)
+    return np.matmul(input, mat2)
 
 
 def _linear_cases(rng):
@@ -161,17 +145,18 @@ def linear(input, weight, bias=None):
     array([11.5])
     """
     if weight.ndim != 2:
-        _expect_dims("linear", weight=(weight, 2))
+        expect_dims("linear", weight=(weight, 2))
     if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
         got = f"{input.shape[-1]} features" if input.ndim else "a 0-d tensor"
         raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied: the input has {got} "
                            f"(shape {input.shape}), the weight of shape {weight.shape} takes "
                            f"{weight.shape[1]}")
     if input.dtype != weight.dtype or bias is not None and input.dtype != bias.dtype:
-        _same_dtype("linear", input, weight, *([] if bias is None else [bias]))
+        same_dtype("linear", input, weight, *([] if bias is None else [bias]))
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {bias.shape}")
     if input.dtype.kind != "f":
+        refuse_bool("addmm_impl_cpu_", input)
         product = np.matmul(input, weight.T)
         return product if bias is None else product + bias
     rows = input if input.ndim == 2 else input.reshape(-1, weight.shape[1]) if input.size else np.zeros(
@@ -219,72 +204,6 @@ def linear_weight(grad, input):
 # ------------------------------------------------------------------ written with the ops above
 
 
-@composite(
-    differentiable=("input", "tensor"),
-    samples=lambda rng: iter([case(spaced(rng, (3,)), spaced(rng, (3,))),
-                              case(spaced(rng, (0,)), spaced(rng, (0,)))]),
-    reference=lambda input, tensor: np.sum(input * tensor),
-    bad=[Bad((np.ones(2), np.ones(3)), {}, RuntimeError, "inconsistent tensor size.*2.*3"),
-         Bad((np.ones((1, 2)), np.ones(2)), {}, RuntimeError, "must be a vector")],
-    exempt={"zero_dim": "takes vectors"},
-)
-def dot(input, tensor):
-    """Sum of the products of two vectors.
-
-    >>> float(dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
-    11.0
-    """
-    _expect_dims("dot", input=(input, 1), tensor=(tensor, 1))
-    _same_dtype("dot", input, tensor)
-    if input.shape != tensor.shape:
-        raise RuntimeError("dot: inconsistent tensor size, expected tensors of the same number of "
-                           f"elements, got {input.shape[0]} and {tensor.shape[0]}")
-    return reshape(mm(reshape(input, (1, input.shape[0])), reshape(tensor, (tensor.shape[0], 1))), ())
-
-
-vdot = dot
-
-
-@composite(
-    differentiable=("input", "vec"),
-    samples=lambda rng: iter([case(spaced(rng, (2, 3)), spaced(rng, (3,))),
-                              case(spaced(rng, (0, 3)), spaced(rng, (3,)))]),
-    reference=lambda input, vec: np.array([np.sum(row * vec) for row in input]),
-    bad=[Bad((np.ones((2, 3)), np.ones(2)), {}, RuntimeError, r"\(2, 3\) and \(2,\)")],
-    exempt={"zero_dim": "takes a matrix and a vector"},
-)
-def mv(input, vec):
-    """Matrix times vector, (M, K) x (K,) -> (M,).
-
-    >>> mv(np.eye(2), np.array([3.0, 4.0]))
-    array([3., 4.])
-    """
-    _expect_dims("mv", input=(input, 2), vec=(vec, 1))
-    if input.shape[1] != vec.shape[0]:
-        raise RuntimeError(f"size mismatch, got input {tuple(input.shape)} and {tuple(vec.shape)}: "
-                           "mv takes (M, K) and (K,)")
-    return reshape(mm(input, reshape(vec, (vec.shape[0], 1))), (input.shape[0],))
-
-
-@composite(
-    differentiable=("input", "vec2"),
-    samples=lambda rng: iter([case(spaced(rng, (2,)), spaced(rng, (3,))),
-                              case(spaced(rng, (0,)), spaced(rng, (3,)))]),
-    reference=np.multiply.outer,
-    bad=[Bad((np.ones((2, 1)), np.ones(3)), {}, RuntimeError, "must be a vector")],
-    exempt={"zero_dim": "takes vectors"},
-)
-def outer(input, vec2):
-    """All products of the elements of two vectors, (M,) x (N,) -> (M, N).
-
-    >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
-    array([[3., 4.],
-           [6., 8.]])
-    """
-    _expect_dims("outer", input=(input, 1), vec2=(vec2, 1))
-    return mul(reshape(input, (input.shape[0], 1)), vec2)
-
-
 def _matmul_cases(rng):
     shapes = (((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 2)), ((2, 2, 3), (3, 2)),
               ((2, 2, 3), (3,)), ((3,), (2, 3, 2)), ((2, 1, 2, 3), (2, 3, 1)), ((0, 2, 3), (3, 2)))
@@ -326,8 +245,10 @@ def matmul(input, other):
     if input.ndim == 1 and other.ndim == 1:
         return dot(input, other)
     if other.ndim == 1:
-        column = reshape(other, (other.shape[0], 1))
-        return reshape(mm(merge_rows(input), column), tuple(input.shape[:-1]))
+        product = mv(merge_rows(input) if input.ndim > 2 else input, other)
+        return reshape(product, tuple(input.shape[:-1])) if input.ndim > 2 else product
+    if input.ndim == 1 and other.ndim == 2:
+        return vector_times_matrix(input, other)
     if input.ndim == 1:
         product = matmul(reshape(input, (1, input.shape[0])), other)
         return reshape(product, (*other.shape[:-2], other.shape[-1]))

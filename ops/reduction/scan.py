@@ -14,7 +14,7 @@ from ops.elementwise.arithmetic import mul, sub
 from ops.elementwise.comparison import ne
 from ops.elementwise.exponential import exp
 from ops.elementwise.pointwise import large, not_implemented, tensor_only
-from ops.indexing.items import narrow
+from ops.indexing.spans import narrow
 from ops.lazy import LazyModule
 from ops.promotion import as_dtype
 from ops.reduction.extrema import at_least_1d, one_dim, send_to

@@ -25,7 +25,8 @@ from ops.reduction.extrema import (
 )
 from ops.samples import spaced
 
-__all__ = ["argsort", "kthvalue", "median", "median_all", "median_dim", "mode", "sort", "topk"]
+__all__ = ["argsort", "kthvalue", "median", "median_all", "median_dim", "mode", "nanmedian", "nanmedian_all",
+           "nanmedian_dim", "sort", "topk"]
 
 _kernels = LazyModule("ops.kernels.select")
 _FEW = 64  # the kernel's cost grows with k
@@ -224,6 +225,73 @@ def median(input, dim=None, keepdim=False):
     2.0
     """
     return median_all(input) if dim is None else median_dim(input, dim, keepdim)
+
+
+def _middle_number(input, dim: int) -> np.ndarray:
+    """Position of the lower median of the numbers along ``dim``; 0 where all are NaN."""
+    order = np.argsort(input, axis=dim, kind="stable")  # NaN comes last
+    count = np.add.reduce(np.logical_not(np.isnan(input)), axis=dim, keepdims=True, dtype=np.int64)
+    return np.take_along_axis(order, np.maximum(count - 1, 0) // 2, dim)
+
+
+def _with_gaps(cases):
+    """Samples with NaN among the elements: in odd places, all of a row if it is short."""
+    def samples(rng):
+        for one in cases(rng):
+            values = np.array(one.args[0])
+            values.reshape(-1)[1::2] = np.nan
+            yield case(values, *one.args[1:], **one.kwargs)
+    return samples
+
+
+_GAPS = {"gradient": "difference quotients at NaN", "second_order": "difference quotients at NaN"}
+
+
+@op(grad=dict(input=share_among_ties), samples=_with_gaps(all_cases),
+    reference=lambda input: np.sort(input, axis=None)[max(int(np.sum(input == input)) - 1, 0) // 2],
+    exempt={"empty": "the median of nothing is NaN", **_GAPS})
+def nanmedian_all(input):
+    """The lower median of all elements that are not NaN.
+
+    >>> float(nanmedian_all(np.array([4.0, np.nan, 3.0, 2.0])))
+    3.0
+    """
+    tensor_only(input)
+    if input.dtype == np.bool_:
+        raise not_implemented("median", input.dtype)
+    if input.size == 0:
+        return np.array(np.nan, input.dtype)
+    flat = input.reshape(-1)
+    return flat[_middle_number(flat, 0)[0]]
+
+
+@op(**{**chosen_record(lambda row: np.argsort(row)[max(int(np.sum(row == row)) - 1, 0) // 2]),
+       "samples": _with_gaps(dim_cases), "exempt": _GAPS})
+def nanmedian_dim(input, dim=-1, keepdim=False):
+    """Lower medians along ``dim`` of the elements that are not NaN, and their indices.
+
+    >>> nanmedian_dim(np.array([4.0, np.nan, 3.0, 2.0]), 0)
+    nanmedian_dim(values=array(3.), indices=array(2))
+    """
+    tensor_only(input)
+    dim = one_dim(dim, input.ndim)
+    require_elements("nanmedian", input, dim)
+    return choose(input, dim, keepdim, _middle_number(at_least_1d(input), dim))
+
+
+@composite(samples=lambda rng: (*_with_gaps(all_cases)(rng), *_with_gaps(dim_cases)(rng)), bad=BAD_CHOICE,
+           exempt=_GAPS, reference=lambda input, dim=None, keepdim=False: (
+               nanmedian_all.reference(input) if dim is None
+               else nanmedian_dim.reference(input, dim, keepdim)))
+def nanmedian(input, dim=None, keepdim=False):
+    """`median` of the elements that are not NaN; NaN where there is none.
+
+    Source: https://docs.pytorch.org/docs/stable/generated/torch.nanmedian.html
+
+    >>> float(nanmedian(np.array([4.0, np.nan, 3.0, 2.0])))
+    3.0
+    """
+    return nanmedian_all(input) if dim is None else nanmedian_dim(input, dim, keepdim)
 
 
 def _most_frequent(row: np.ndarray) -> int:

@@ -27,7 +27,8 @@ __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_each", "repeat_interlea
     grad=dict(input=lambda g, dims: flip(g, dims)),
     samples=lambda rng: iter([case(spaced(rng, (2, 3, 4)), (0, -1)), case(spaced(rng, (3,)), [0]),
                               case(spaced(rng, ()), (0,)), case(spaced(rng, (0, 2)), (1,)),
-                              case(spaced(rng, (3,)), ())]),
+                              case(spaced(rng, (3,)), ()), case(spaced(rng, (3, 55, 60)), (1, 2)),
+                              case(spaced(rng, (150, 60)), (-1,))]),
     reference=lambda input, dims: input[tuple(
         slice(None, None, -1 if {d, d - input.ndim} & set(dims) else 1) for d in range(input.ndim))],
     bad=[Bad((np.ones((2, 3)), 0), {}, TypeError,
@@ -47,7 +48,15 @@ def flip(input, dims):
         raise TypeError("flip(): argument 'dims' (position 2) must be tuple of ints, not "
                         f"{type(dims).__name__}")
     dims = wrap_dims(dims, input.ndim)
-    return np.array(np.flip(input, dims) if input.ndim else input, order="C")
+    if not input.ndim:
+        return input.copy()
+    last, reverse = input.ndim - 1, slice(None, None, -1)
+    if last in dims and large(input) and input.flags.c_contiguous:
+        rows = _kernels.reversed_rows(input.reshape(-1, input.shape[-1])).reshape(input.shape)
+        if len(dims) == 1:
+            return rows
+        input, dims = rows, tuple(d for d in dims if d != last)
+    return np.array(input[tuple([reverse if d in dims else slice(None) for d in range(last + 1)])], order="C")
 
 
 def _matrices(rng):

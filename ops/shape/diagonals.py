@@ -64,7 +64,8 @@ def _embed_reference(input, offset=0, dim1=-2, dim2=-1):
     return np.moveaxis(matrices.reshape(input.shape[:-1] + matrices.shape[1:]), (-2, -1), (dim1, dim2))
 
 
-@composite(
+@op(
+    grad=dict(input=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2)),
     samples=lambda rng: iter([case(spaced(rng, (3,))), case(spaced(rng, (2, 3)), -1),
                               case(spaced(rng, (2, 0)), 1),
                               case(spaced(rng, (2, 3)), 1, 2, 0)]),
@@ -85,8 +86,9 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     *shape, size = input.shape
     for dim in sorted((dim1, dim2)):
         shape.insert(dim, size + abs(offset))
-    return view_scatter(zeros_like_view(input, tuple(shape)), input,
-                        ((diagonal, (offset, dim1, dim2), {}),))
+    result = np.zeros(shape, input.dtype)
+    diagonal.forward(result, offset, dim1, dim2)[...] = input
+    return result
 
 
 def _unfold_cases(rng):

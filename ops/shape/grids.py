@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand
@@ -105,10 +103,12 @@ def meshgrid(*tensors, indexing=None):
         if tensor.ndim > 1:
             raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one of "
                                f"shape {list(tensor.shape)}")
-    shape = tuple(math.prod(tensor.shape) for tensor in tensors)
-    grids = [expand(reshape(tensor, tuple(n if d == position else 1 for d, n in enumerate(shape))),
-                    shape)
-             for position, tensor in enumerate(tensors)]
+    shape = tuple([tensor.shape[0] if tensor.ndim else 1 for tensor in tensors])
+    grids = []
+    for position, tensor in enumerate(tensors, 1):
+        if position < len(shape):  # the last one broadcasts as it is
+            tensor = reshape(tensor, (shape[position - 1], *(1,) * (len(shape) - position)))
+        grids.append(expand(tensor, shape))
     if indexing == "xy" and len(grids) > 1:
         grids = [transpose(grid, 0, 1) for grid in grids]
     return tuple(grids)

@@ -8,10 +8,11 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim
-from ops.indexing.items import narrow, select
+from ops.indexing.items import add_at
+from ops.indexing.spans import narrow
 from ops.promotion import promote_types
 from ops.samples import spaced
-from ops.shape.layout import reshape, unsqueeze
+from ops.shape.layout import reshape, zeros_like_view
 from ops.shape.views import atleast_1d, atleast_2d, atleast_3d
 
 __all__ = ["cat", "chunk", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack",
@@ -116,7 +117,7 @@ concat = concatenate = cat
 def _same_shapes(*shapes):
     def samples(rng):
         for shape in shapes:
-            yield case([spaced(rng, shape), spaced(rng, shape) + 0.01])
+            yield case([spaced(rng, shape), np.asarray(spaced(rng, shape) + 0.01)])
 
     return samples
 
@@ -126,10 +127,12 @@ def _stack_cases(rng):
     yield case((spaced(rng, (2, 3)), spaced(rng, (2, 3)), spaced(rng, (2, 3))), -1)
 
 
-@composite(
-    differentiable=("tensors",), samples=_stack_cases,
+@op(
+    grad=dict(tensors=lambda g, dim: unbind(g, dim)), samples=_stack_cases,
     reference=lambda tensors, dim=0: np.stack(tensors, dim),
     bad=[Bad(([],), {}, RuntimeError, "stack expects a non-empty TensorList"),
+         Bad(([np.ones(3), 1.0],), {}, TypeError,
+             "expected Tensor as element 1 in argument 0, but got float"),
          Bad(([np.ones(3), np.ones(2)],), {}, RuntimeError,
              r"equal size, but got \[3\] at entry 0 and \[2\] at entry 1"),
          Bad(([np.ones(3)], 2), {}, IndexError, r"\[-2, 1\], but got 2")],
@@ -144,12 +147,15 @@ def stack(tensors, dim=0):
            [2, 4]])
     """
     _check_sequence("stack", tensors)
-    shape = tuple(tensors[0].shape)
+    shape, dtype = tensors[0].shape, tensors[0].dtype
     for position, tensor in enumerate(tensors):
-        if tuple(tensor.shape) != shape:
+        if tensor.shape != shape:
             raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at "
                                f"entry 0 and {list(tensor.shape)} at entry {position}")
-    return cat([unsqueeze(tensor, dim) for tensor in tensors], wrap_dim(dim, len(shape) + 1))
+        dtype = dtype if tensor.dtype == dtype else promote_types(dtype, tensor.dtype)
+    dim = wrap_dim(dim, len(shape) + 1)
+    layer = (*(slice(None),) * dim, None, ...)
+    return np.concatenate([tensor[layer].astype(dtype, copy=False) for tensor in tensors], dim)
 
 
 _BAD_EMPTY = [Bad(([],), {}, RuntimeError, "expects a non-empty TensorList")]
@@ -215,10 +221,25 @@ def column_stack(tensors):
 # ------------------------------------------------------------------ cutting
 
 
-def _cut(input, dim: int, stops) -> tuple:
-    """Views of ``input`` between 0 and each of the ascending ``stops`` along ``dim``."""
-    starts = (0, *stops[:-1])
-    return tuple([narrow(input, dim, start, stop - start) for start, stop in zip(starts, stops)])
+def _sizes(sections, size: int):
+    """The sizes of the parts that ``sections`` cuts a dimension into, see `split`."""
+    if hasattr(sections, "__iter__"):
+        return sections
+    whole, rest = divmod(size, sections) if sections else (0, 0)
+    return (sections,) * whole + (rest,) * (rest > 0 or whole == 0)
+
+
+def _joined(g: list, tensor_shape, split_size_or_sections, dim):
+    """The gradient of `split` from those of its parts; None stands for zeros."""
+    dim, start, pieces = wrap_dim(dim, len(tensor_shape)), 0, []
+    present = [part for part in g if part is not None]
+    for part, size in zip(g, _sizes(split_size_or_sections, tensor_shape[dim])):
+        if part is not None and len(present) == 1:
+            return add_at(part, (slice(None),) * dim + (slice(start, start + size),), tensor_shape)
+        shape = (*tensor_shape[:dim], size, *tensor_shape[dim + 1:])
+        pieces.append(zeros_like_view(present[0], shape) if part is None else part)
+        start += size
+    return cat(pieces, dim)
 
 
 def _at_least_1d(name: str, input) -> None:
@@ -235,8 +256,8 @@ def _split_reference(tensor, split_size_or_sections, dim=0):
     return tuple(np.split(tensor, list(stops), dim))
 
 
-@composite(
-    differentiable=("tensor",),
+@op(
+    grad=dict(tensor=_joined), parts=True,
     samples=lambda rng: iter([case(spaced(rng, (5, 2)), 2), case(spaced(rng, (2, 4)), (1, 0, 3), -1),
                               case(spaced(rng, (0, 2)), 3)]),
     reference=_split_reference, exempt=dict(zero_dim="there is no dimension to split"),
@@ -266,15 +287,17 @@ def split(tensor, split_size_or_sections, dim=0):
         if sections == 0 and size:
             raise RuntimeError("split_size can only be 0 if dimension size is 0, but got dimension "
                                f"size of {size}")
-        stops = [*range(sections, size, sections), size] if size else [0]
-        return _cut(tensor, dim, stops)
-    if any(n < 0 for n in sections):
+    elif any(n < 0 for n in sections):
         raise RuntimeError("split_with_sizes expects split_sizes have only non-negative entries, but "
                            f"got split_sizes={list(sections)}")
-    if sum(sections) != size:
+    elif sum(sections) != size:
         raise RuntimeError(f"split_with_sizes expects split_sizes to sum exactly to {size} (input "
                            f"tensor's size at dimension {dim}), but got split_sizes={list(sections)}")
-    return _cut(tensor, dim, np.cumsum(sections).tolist())
+    lead, start, parts = (slice(None),) * dim, 0, []
+    for length in _sizes(sections, size):
+        parts.append(tensor[(*lead, slice(start, start + length))])
+        start += length
+    return tuple(parts)
 
 
 @composite(
@@ -332,13 +355,24 @@ def tensor_split(input, indices_or_sections, dim=0):
         if sections <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
         small, larger = divmod(size, sections)  # the first parts are larger by one
-        return _cut(input, dim, [(i + 1) * small + min(i + 1, larger) for i in range(sections)])
+        return split(input, (small + 1,) * larger + (small,) * (sections - larger), dim)
     places = [len(range(size)[:int(i)]) for i in sections]
     pairs = zip((0, *places), (*places, size))
     return tuple([narrow(input, dim, start, max(stop - start, 0)) for start, stop in pairs])
 
 
-@composite(
+def _stacked(g: list, input_shape, dim):
+    """The gradient of `unbind` from those of the slices; None stands for zeros."""
+    dim = wrap_dim(dim, len(input_shape))
+    present = [place for place, part in enumerate(g) if part is not None]
+    if len(present) == 1:
+        return add_at(g[present[0]], (slice(None),) * dim + (present[0],), input_shape)
+    nothing = zeros_like_view(g[present[0]], g[present[0]].shape)
+    return stack([nothing if part is None else part for part in g], dim)
+
+
+@op(
+    grad=dict(input=_stacked), parts=True,
     samples=lambda rng: iter([case(spaced(rng, (2, 3))), case(spaced(rng, (2, 3)), -1),
                               case(spaced(rng, (2, 0)))]),
     reference=lambda input, dim=0: tuple(np.moveaxis(input, dim, 0)),
@@ -357,4 +391,5 @@ def unbind(input, dim=0):
     if input.ndim == 0:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = wrap_dim(dim, input.ndim)
-    return tuple([select(input, dim, position) for position in range(input.shape[dim])])
+    lead = (slice(None),) * dim
+    return tuple([input[(*lead, position, ...)] for position in range(input.shape[dim])])

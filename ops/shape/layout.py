@@ -98,7 +98,7 @@ def _reshaped(input: np.ndarray, shape) -> np.ndarray:
     """``input.reshape(shape)`` with PyTorch's errors."""
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     try:
-        if min(shape, default=0) >= -1:
+        if not shape or min(shape) >= -1:
             return input.reshape(shape)
     except ValueError:
         pass
@@ -154,7 +154,9 @@ def view(input, shape):
     (2, 2)
     """
     result = _reshaped(input, shape)
-    if result.size and not np.may_share_memory(result, input):
+    owner = result.base
+    if owner is not input and (owner is None or owner is not input.base) and result.size \
+            and not np.may_share_memory(result, input):
         raise RuntimeError("view size is not compatible with input tensor's size and stride (at least "
                            "one dimension spans across two contiguous subspaces). Use .reshape(...) "
                            f"instead. (size {list(input.shape)} to {list(result.shape)})")
@@ -266,10 +268,12 @@ def permute(input, dims):
         raise RuntimeError("permute: number of dimensions in the tensor input does not match the "
                            "length of the desired ordering of dimensions i.e. input.dim() = "
                            f"{input.ndim} is not equal to len(dims) = {len(dims)}")
-    wrapped = [wrap_dim(d, input.ndim) for d in dims]
-    if len(set(wrapped)) != len(wrapped):
-        raise RuntimeError(f"permute(): duplicate dims are not allowed, got {tuple(dims)}")
-    return input.transpose(wrapped)
+    try:
+        return input.transpose(dims)
+    except ValueError:  # np.exceptions.AxisError is one
+        for dim in dims:
+            wrap_dim(dim, input.ndim)
+        raise RuntimeError(f"permute(): duplicate dims are not allowed, got {tuple(dims)}") from None
 
 
 def _inverse(dims: tuple[int, ...]) -> tuple[int, ...]:

@@ -54,11 +54,11 @@ def planted(mutant: Mutant):
     before = {name: getattr(op, name) for name in mutant.changes}
     try:
         vars(op).update(mutant.changes)
-        graph._plan.cache_clear()
+        graph._plans.cache_clear()
         yield
     finally:
         vars(op).update(before)
-        graph._plan.cache_clear()
+        graph._plans.cache_clear()
 
 
 def mutants_of(op: Op, facts: dict[str, Facts]) -> Iterator[Mutant]:

@@ -48,6 +48,8 @@ def gradients(name: str, case, seed: int = 0) -> list[np.ndarray]:
     """First and second order gradients of an op, along random cotangents."""
     function, leaves = test_table.as_function(name, case)
     out = function(*leaves) if leaves else None
+    if isinstance(out, tuple):  # parts that all carry gradient
+        out = thw.cat([part.reshape(-1) for part in out])
     if out is None or not out.requires_grad:
         return []
     rng = np.random.default_rng(seed)
@@ -69,7 +71,7 @@ def facts_of(op: Op) -> dict[str, Facts]:
     own, joint = op.rules, op.joint
     op.rules = {argument: _watched(argument, rule, facts[argument]) for argument, rule in own.items()}
     op.joint = None
-    graph._plan.cache_clear()
+    graph._plans.cache_clear()
     name = PROVED_BY.get(op.name, op.name)
     try:
         with np.errstate(all="ignore"):
@@ -79,7 +81,7 @@ def facts_of(op: Op) -> dict[str, Facts]:
                 test_table.gradients_at_tie(name, case)
     finally:
         op.rules, op.joint = own, joint
-        graph._plan.cache_clear()
+        graph._plans.cache_clear()
     arrays = {parameter for case in test_table.cases(op.name) if op.name == name
               for parameter, value in zip(op.parameters, op.bind(case.args, case.kwargs))
               if test_table.is_float(value)}

@@ -201,13 +201,10 @@ class _Plan:
         return _SHAPE, op.parameters.index(name.removesuffix("_shape"))
 
 
-_plan = functools.cache(_Plan)
-
-
 @functools.cache
-def _differentiable(op: Op) -> list[tuple[int, int]]:
-    """``(bit, position)`` of each argument that has a gradient rule."""
-    return [(1 << bit, op.parameters.index(name)) for bit, name in enumerate(op.rules)]
+def _plans(op: Op) -> tuple[tuple[tuple[int, int], ...], dict[int, _Plan]]:
+    """``(bit, position)`` of each argument with a gradient rule; the plans made so far, by wanted bits."""
+    return tuple((1 << bit, op.parameters.index(name)) for bit, name in enumerate(op.rules)), {}
 
 
 def link(op: Op, values: tuple, results) -> OpNode | None:
@@ -218,7 +215,8 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
         results: the output Tensors; those that no rule names may be missing.
     """
     edges, fits, wanted = [], [], 0
-    for bit, position in _differentiable(op):
+    differentiable, plans = _plans(op)
+    for bit, position in differentiable:
         value = values[position]
         if isinstance(value, Traced):
             edge = value._history if value._view is None else value._edge()
@@ -235,7 +233,12 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
                 fits.append(
                     [edge and (_shape(item), item.array_dtype) for edge, item in zip(several, value)]
                 )
-    return OpNode(op, _plan(op, wanted), edges, fits, values, results) if wanted else None
+    if not wanted:
+        return None
+    plan = plans.get(wanted)
+    if plan is None:
+        plan = plans[wanted] = _Plan(op, wanted)
+    return OpNode(op, plan, edges, fits, values, results)
 
 
 class OpNode(Node):
@@ -272,7 +275,9 @@ class OpNode(Node):
                 origin = (counter, counter[0], position)
                 value = value.stored if value.deferred else value.array
             else:
-                value = _shape(values[position])
+                value = values[position]
+                array = value.array if isinstance(value, Traced) and not value.deferred else None
+                value = _shape(value) if array is None else array.shape
             saved.append(value)
             origins.append(origin)
 
@@ -288,9 +293,10 @@ class OpNode(Node):
         for origin in self.origins:
             if origin is not None and (type(origin) is list or origin[0][0] != origin[1]):
                 self._check_versions()
-        (g,) = gradients
+        g = gradients if self.op.parts else gradients[0]
         if create_graph:
-            saved = [self._unpack(*one, type(g)) for one in zip(saved, self.origins)]
+            kind = type(next(one for one in gradients if one is not None))
+            saved = [self._unpack(*one, kind) for one in zip(saved, self.origins)]
         results, joint, found = [], self._plan.joint, None
         if joint is not None:
             function, wanted = joint

@@ -95,7 +95,9 @@ def _varargs(op):
             if name in ("size", "shape", "dims", "repeats"):
                 return op(self, tuple(kwargs[name]))
         sizes = _integers(sizes)
-        return self.record(op, (self, sizes), _NO_OPTIONS) if plain else op(self, sizes)
+        if plain and isinstance(self, Tensor):
+            return self.record(op, (self, sizes), _NO_OPTIONS)
+        return op(self, sizes)
 
     method.__name__ = method.__qualname__ = op.__name__
     method.__doc__ = op.__doc__

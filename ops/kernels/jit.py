@@ -23,6 +23,11 @@ from numba.core.ccallback import CFunc
 
 from .compiler import KernelCompiler, PartCompiler
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 __all__ = ["cache_folder", "callback_address", "jit", "part"]
 
 _OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False, "no_cfunc_wrapper": True}
@@ -155,3 +160,27 @@ def _keep(compiled, function):
         compiled.enable_caching()
     finally:
         config.CACHE_DIR = before
+    cache = compiled._cache
+    cache.save_overload = _one_writer(cache.save_overload)
+
+
+def _one_writer(save):
+    """``save`` under a lock between processes.
+
+    numba reads an index, takes the next free file name and writes the index back: of two processes at once
+    one would give its name to the other's machine code, of another dtype.
+    """
+    if fcntl is None:
+        return save
+
+    @functools.wraps(save)
+    def guarded(*arguments):
+        try:
+            lock = open(os.path.join(cache_folder(), "lock"), "a")
+        except OSError:  # the folder is gone or full: numba itself then does without a cache
+            return save(*arguments)
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return save(*arguments)
+
+    return guarded

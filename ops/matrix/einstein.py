@@ -9,7 +9,7 @@ import string
 import numpy as np
 
 import ops
-from ops.core import Bad, case, composite
+from ops.core import Bad, case, composite, dtype_of
 from ops.elementwise.arithmetic import mul
 from ops.matrix.products import bmm
 from ops.reduction.totals import sum
@@ -117,7 +117,8 @@ def _contract(a, left: list[str], b, right: list[str], kept: set[str]):
     shape_inner, shape_columns = a.shape[n_batch + n_rows:], b.shape[n_batch + len(inner):]
     first = _shaped(a, (math.prod(shape_batch), math.prod(shape_rows), math.prod(shape_inner)))
     second = _shaped(b, (math.prod(shape_batch), math.prod(shape_inner), math.prod(shape_columns)))
-    product = _shaped(bmm(first, second), (*shape_batch, *shape_rows, *shape_columns))
+    multiply = mul if not inner and dtype_of(a).kind == "b" else bmm  # bools are multiplied, never summed
+    product = _shaped(multiply(first, second), (*shape_batch, *shape_rows, *shape_columns))
     return product, batch + rows + columns
 
 

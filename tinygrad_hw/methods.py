@@ -197,7 +197,7 @@ def _view(self, *shape, dtype=None):
         except ValueError as error:
             raise RuntimeError(f"cannot view {self.dtype} of shape {tuple(self.array.shape)} as another "
                                f"dtype: {error}") from None
-    return self.record(ops.view, (self, _integers(shape)), _NO_OPTIONS)
+    return ops.view(self, _integers(shape))
 
 
 def where(condition, *branches, **named):

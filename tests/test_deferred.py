@@ -2,7 +2,10 @@
 
 import copy
 import gc
+import multiprocessing
+import os
 import pickle
+import sys
 import threading
 
 import numpy as np
@@ -144,6 +147,51 @@ def test_gradients_with_respect_to_the_middle(leaves, middle):
     assert_same(found, wanted)
     q.sum().backward()
     assert all(leaf.grad is not None for leaf in leaves)
+
+
+def test_retain_grad_in_the_middle_before_the_chain_is_computed(leaves):
+    """What still waits behind the Tensor follows from it, not past it."""
+    c = F.conv2d(*leaves, padding=1)
+    r = F.relu(c)
+    c.retain_grad()
+    r.sum().backward()
+    assert torch.equal(c.grad, (c > 0).double())
+
+
+def test_two_that_lead_on_from_one_in_the_middle(leaves):
+    """The relu that both pools follow is one node, though only the pools were computed so far."""
+    c = F.conv2d(*leaves, padding=1)
+    r = F.relu(c)
+    p, q = F.max_pool2d(r, 2), F.max_pool2d(r, 2)
+    c.retain_grad()
+    r.retain_grad()
+    (p + 2 * q).sum().backward()
+    assert torch.equal(r.grad.sum(), torch.tensor(3.0 * p.numel(), dtype=torch.float64))
+    assert torch.equal(c.grad, torch.where(c > 0, r.grad, 0))
+
+
+def test_only_the_ends_of_a_chain_are_held(leaves):
+    c = F.conv2d(*leaves, padding=1)
+    p = F.max_pool2d(F.relu(c), 2)
+    c.register_hook(lambda g: 0 * g)
+    p.sum().backward()
+    assert leaves[1].grad.abs().sum() == 0
+
+
+def test_a_change_in_place_of_what_another_chain_goes_through(leaves):
+    """Each follows from the values of its call; a look at the changed Tensor does not reach the other."""
+    c = F.conv2d(*leaves, padding=1)
+    p = F.max_pool2d(c, 2)
+    c.relu_()
+    c.retain_grad()
+    weights = leaves[:2]
+    found = torch.autograd.grad(p.sum(), weights, retain_graph=True)
+    before = F.conv2d(*leaves, padding=1)
+    before.tolist()
+    pooled = F.max_pool2d(before, 2)
+    pooled.tolist()
+    assert torch.equal(p, pooled) and torch.equal(c, F.relu(before))
+    assert_same(found, torch.autograd.grad(pooled.sum(), weights))
 
 
 def test_a_hook_in_the_middle_changes_the_gradient(leaves):
@@ -299,6 +347,53 @@ def test_another_thread_may_look(leaves):
     for thread in threads:
         thread.join()
     assert seen == [expected] * 4
+
+
+def test_threads_that_look_at_different_parts_of_one_chain(leaves):
+    """Whoever comes first, the values and the gradient are the same."""
+    expected = gradients(chain, leaves)[1]
+    for _ in range(20):
+        c = F.conv2d(*leaves, padding=1)
+        r = F.relu(c)
+        p = F.max_pool2d(r, 2)
+        looks = [lambda: r.tolist(), lambda: c.retain_grad(), lambda: p.tolist(), lambda: r.retain_grad()]
+        threads = [threading.Thread(target=look) for look in looks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        cotangent = torch.linspace(-1, 1, p.numel(), dtype=torch.float64).reshape(p.shape)
+        assert_same(torch.autograd.grad(p, leaves, cotangent), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_while_another_thread_computes(leaves):
+    """The child has none of its parent's threads, so it must not wait for their locks."""
+    c = F.conv2d(*leaves)
+    expected = F.conv2d(*leaves).tolist()
+    taken, done = threading.Event(), threading.Event()
+
+    def hold():
+        with c._stage.lock:
+            taken.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken.wait()
+    process = multiprocessing.get_context("fork").Process(target=_look_and_exit, args=(c, expected))
+    process.start()
+    process.join(60)
+    done.set()
+    holder.join()
+    if process.is_alive():
+        process.kill()
+    assert process.exitcode == 0
+
+
+def _look_and_exit(tensor, expected):
+    sys.exit(tensor.tolist() != expected)
 
 
 def test_nothing_stays_behind(leaves):

@@ -12,16 +12,16 @@ Three promises keep the semantics eager:
 * *Values.*  A Tensor in the middle of a chain that was computed as a whole computes its own values when
   it is looked at.  Nothing it depends on can have changed: every change in place first computes what waits
   (``waiting.py``), and memory that NumPy code may write to is never waited for.
-* *Gradients.*  If such a Tensor is looked at before the backward pass, the fused node takes itself apart: it
-  becomes the node of the last op, behind a node for the Tensor.  Hooks and `retain_grad` see the gradient
-  there.
+* *Gradients.*  If such a Tensor is looked at before the backward pass, what was computed past it is put
+  behind it: a fused node takes itself apart and becomes the node of the last op, and what still waits is
+  computed from the Tensor.  Hooks and `retain_grad` see the gradient there.
 * *Memory.*  The result of a chain is channels-last in memory until somebody other than the next chain
   looks; then it is copied to the order that its shape and strides say.
 """
 
 from __future__ import annotations
 
-import sys
+import os
 import threading
 import weakref
 
@@ -30,39 +30,78 @@ import numpy as np
 from ops.core import Op
 from ops.lazy import LazyModule
 from tinygrad_hw import dtypes
-from tinygrad_hw.autograd.graph import OpNode, link, node_number
+from tinygrad_hw.autograd.graph import link, node_number
 from tinygrad_hw.autograd.mode import anomaly, enable_grad, mode
 from tinygrad_hw.layout import Size
 from tinygrad_hw.tensor import Tensor
-from tinygrad_hw.waiting import keep_waiting, waiting
+from tinygrad_hw.waiting import keep_waiting, shared_with_numpy, waiting
 
-__all__ = ["Deferred", "shared_with_numpy"]
+__all__ = ["Deferred"]
 
 _layouts = LazyModule("ops.kernels.channels_last")
-_one_at_a_time = threading.RLock()
+_rearranging = threading.Lock()
 
 
 class _Stage:
-    """What a Deferred waits for.
+    """What a Deferred waits for: a leading part of a chain.
+
+    The stages that lead on from here stand in `children`, so that all that was put off past a Tensor is found
+    when somebody looks at it.  Whoever computes a stage holds its lock; locks are taken from a stage to its
+    children, never the other way.
 
     Attributes:
-        chain: the ops so far.
+        chain: the ops so far; None once they are computed.
         values: all arguments of the chain's first op.
         arrays: the same, as arrays.
         recording: whether gradients are recorded.
-        order: number reserved for the node, should the Tensor need one of its own.
-        parents: the Tensors (weak references) and ops that led here, the chain's first Tensor first.
-        inside: the fused nodes that computed more than this stage, their ops, and the ops that led from here
-            to each, with the Tensors (weak references) they made.
+        order: number reserved for the node.
+        owner: weak reference to the Deferred that waits.
+        node: weak reference to the node that computed the stage.
+        source: weak reference to the stage that this one leads on from.
+        children: ``(op, arguments after the first, stage)`` for what leads on from here, if recorded.
     """
 
-    __slots__ = ("arrays", "chain", "inside", "order", "parents", "recording", "values")
+    __slots__ = ("__weakref__", "arrays", "chain", "children", "lock", "node", "order", "owner", "recording",
+                 "source", "values")
 
-    def __init__(self, chain, values: tuple, arrays: list, recording: bool, parents: tuple):
+    def __init__(self, chain, values: tuple, arrays: list, recording: bool, source=None):
         self.chain, self.values, self.arrays = chain, values, arrays
-        self.recording, self.parents = recording, parents
-        self.order = node_number()
-        self.inside: list = []
+        self.recording, self.order = recording, node_number()
+        self.source = weakref.ref(source) if source is not None else _nobody
+        self.owner = self.node = _nobody
+        self.children: list = []
+        self.lock = threading.RLock()
+
+    def followed_by(self, chain, op: Op, args: tuple) -> _Stage:
+        """The stage after one more op."""
+        child = _Stage(chain, self.values, self.arrays, self.recording, self)
+        if self.recording:
+            self.children = [one for one in self.children if one[2].matters()] + [(op, args, child)]
+        return child
+
+    def waits(self) -> Deferred | None:
+        """The Tensor that waits for this stage; None if it is computed, changed or gone."""
+        owner = self.owner()
+        return owner if owner is not None and owner._stage is self else None
+
+    def matters(self) -> bool:
+        """Whether the gradient of anything that is still there comes by here."""
+        if self.chain is None:
+            node = self.node()
+            return node is not None and node.saved is not None
+        return self.waits() is not None or any(child.matters() for _, _, child in self.children)
+
+    def end(self) -> list:
+        """Let go of the arguments, and of what led on from here, which is returned."""
+        children, self.children = self.children, []
+        self.chain = self.values = self.arrays = None
+        return children
+
+    def renew_locks(self) -> None:
+        """Forget who held the locks: in the child of a fork these threads do not exist."""
+        self.lock = threading.RLock()
+        for _, _, child in self.children:
+            child.renew_locks()
 
 
 class Deferred(Tensor):
@@ -86,7 +125,7 @@ class Deferred(Tensor):
         chain = op.chain(*arrays)
         if chain is None or anomaly.enabled:
             return None
-        self = _new(_Stage(chain, values, arrays, mode.recording, ()))
+        self = _new(_Stage(chain, values, arrays, mode.recording))
         if shared:
             self.compute()
         else:
@@ -98,14 +137,18 @@ class Deferred(Tensor):
         """Put the op off as well if it continues the chain; see `Tensor.record`."""
         self = args[0] if args else None
         stage = self._stage if type(self) is Deferred else None
-        chain = None
         if stage is not None and not kwargs and stage.recording is mode.recording:
-            chain = stage.chain.then(op, args[1:], stage.recording)
-        if chain is None:
-            return (_in_any_layout if op.any_layout else Tensor.record)(op, args, kwargs)
-        parents = (*stage.parents, (weakref.ref(self), op, args[1:]))
-        result = _new(_Stage(chain, stage.values, stage.arrays, stage.recording, parents))
-        if chain.complete:
+            with stage.lock:
+                chain = stage.chain and stage.chain.then(op, args[1:], stage.recording)
+                if chain is not None and self._stage is stage:
+                    return Deferred._lead_on(op, stage.followed_by(chain, op, args[1:]))
+        return (_in_any_layout if op.any_layout else Tensor.record)(op, args, kwargs)
+
+    @staticmethod
+    def _lead_on(op: Op, stage: _Stage):
+        """The result of an op that continues a chain; computed now if nothing can follow."""
+        result = _new(stage)
+        if stage.chain.complete:
             result.compute()
         else:
             keep_waiting(result)
@@ -115,30 +158,33 @@ class Deferred(Tensor):
 
     def compute(self) -> None:
         """Compute the values and the node, but leave the memory in the order of the kernel."""
-        with _one_at_a_time:
-            stage = vars(self).get("_stage")
-            if stage is None:  # computed already, perhaps by another thread
-                return
-            op, arrays = stage.chain.fused(tuple(stage.arrays))
-            outputs = op.forward(*arrays)
-            outputs = outputs if op.outputs else (outputs,)
-            vars(self)["array"] = outputs[0]
-            if stage.recording:
-                results = [Tensor._wrap(array) for array in outputs]
-                node = link(op, stage.chain.fused(stage.values)[1], results)
-                if node is not None:
-                    vars(self)["_history"] = (node, 0)
-                    _note_in_parents(stage, node)
-            self._stage = None
-            waiting.pop(id(self), None)
-            if stage.inside:
-                self._take_apart(stage)
+        while (stage := vars(self).get("_stage")) is not None:
+            with stage.lock:
+                if self._stage is stage:  # no other thread was here first
+                    self._compute(stage)
+
+    def _compute(self, stage: _Stage) -> None:
+        op, arrays = stage.chain.fused(tuple(stage.arrays))
+        outputs = op.forward(*arrays)
+        outputs = outputs if op.outputs else (outputs,)
+        vars(self)["array"] = outputs[0]
+        if stage.recording:
+            results = [Tensor._wrap(array) for array in outputs]
+            node = link(op, stage.chain.fused(stage.values)[1], results)
+            if node is not None:
+                node.order, stage.node = stage.order, weakref.ref(node)
+                vars(self)["_history"] = (node, 0)
+        self._stage = None
+        waiting.pop(id(self), None)
+        children = stage.end()
+        if "_history" in vars(self):
+            _put_behind(self, children)
 
     def _settle(self) -> None:
         """Become a plain Tensor in row-major memory."""
-        with _one_at_a_time:
-            Deferred.compute(self)
-            if type(self) is not Deferred:  # it was looked at while its chain was taken apart
+        Deferred.compute(self)
+        with _rearranging:
+            if type(self) is not Deferred:  # another thread was here first, or what led on from here
                 return
             array = vars(self)["array"]
             if not array.flags.c_contiguous:
@@ -180,34 +226,6 @@ class Deferred(Tensor):
         self.compute()
         vars(self)["_history"] = edge
 
-    # ------------------------------------------------------------------ a look into the middle of a chain
-
-    def _take_apart(self, stage: _Stage) -> None:
-        """Put this Tensor's node in front of the fused nodes that computed more than it."""
-        history = vars(self).get("_history")
-        if history is None:
-            return
-        history[0].order = stage.order
-        for reference, op, steps in stage.inside:
-            fused = reference()
-            if fused is not None and fused.saved is not None and fused.op is op:
-                with enable_grad():
-                    last = self._follow(steps)
-                for name in ("op", "_plan", "_fits", "saved", "origins", "edges"):
-                    setattr(fused, name, getattr(last, name))
-
-    def _follow(self, steps: tuple) -> OpNode:
-        """Record the ops that lead on from here one by one; the Tensors in between become their results."""
-        value = self
-        for op, args, place in steps:
-            value = Tensor.record(op, (value, *args), {})
-            value = value[0] if op.outputs else value
-            owner = place()
-            if owner is not None and type(owner) is Deferred and owner._stage is not None:
-                value._history[0].order = owner._stage.order
-                owner._adopt(value)
-        return value._history[0]
-
     def _adopt(self, value: Tensor) -> None:
         """Become the Tensor ``value``."""
         self._stage = None
@@ -220,7 +238,9 @@ class Deferred(Tensor):
     @property
     def shape(self) -> Size:
         """Sizes of the dimensions."""
-        return Size(self._stage.chain.shape if self._stage is not None else self.stored.shape)
+        stage = self._stage
+        chain = stage and stage.chain
+        return Size(chain.shape if chain is not None else self.stored.shape)
 
     @property
     def ndim(self) -> int:
@@ -230,7 +250,9 @@ class Deferred(Tensor):
     @property
     def array_dtype(self) -> np.dtype:
         """The NumPy dtype."""
-        return self.stored.dtype if self._stage is None else self._stage.arrays[0].dtype
+        stage = self._stage
+        arrays = stage and stage.arrays
+        return arrays[0].dtype if arrays is not None else self.stored.dtype
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -263,14 +285,12 @@ class Deferred(Tensor):
         Where both have values in channels-last memory, which nobody else can hold, the result's memory is
         taken over in place of a copy.
         """
-        stage = self._stage
-        if stage is not None and type(result) is Deferred and result._stage is not None:
-            parents = result._stage.parents
-            if parents and parents[-1][0]() is self and not stage.inside:
-                result._stage.parents = parents[:-1]
-                self._stage = result._stage
-                self._bump()
-                return self
+        stage, following = self._stage, result._stage if type(result) is Deferred else None
+        if stage is not None and following is not None and following.source() is stage:
+            self._stage = following  # nobody can look at the old values any more
+            following.owner = weakref.ref(self)
+            self._bump()
+            return self
         if stage is None and type(self) is type(result) is Deferred and result._stage is None:
             mine, other = vars(self)["array"], vars(result)["array"]
             if mine.shape == other.shape and mine.dtype == other.dtype:
@@ -291,14 +311,26 @@ class Deferred(Tensor):
         return self.__reduce_ex__(protocol)
 
 
-def _note_in_parents(stage: _Stage, node: OpNode) -> None:
-    """Tell the Tensors in the middle of the chain which node stands for them."""
-    places = [reference for reference, _, _ in stage.parents[1:]] + [_nobody]
-    steps = tuple((op, args, place) for (_, op, args), place in zip(stage.parents, places))
-    for i, (reference, _, _) in enumerate(stage.parents):
-        parent = reference()
-        if parent is not None and parent._stage is not None:
-            parent._stage.inside.append((weakref.ref(node), node.op, steps[i:]))
+def _put_behind(value: Tensor, children: list) -> None:
+    """Let all that was put off past ``value``, which is computed now, follow from it op by op."""
+    for op, args, stage in children:
+        with stage.lock:
+            if not stage.matters():
+                continue
+            with enable_grad():
+                result = Tensor.record(op, (value, *args), {})
+            result = result[0] if op.outputs else result
+            node = result._history[0]
+            if stage.chain is None:
+                fused = stage.node()
+                for name in ("op", "_plan", "_fits", "saved", "origins", "edges"):
+                    setattr(fused, name, getattr(node, name))
+                continue
+            node.order, stage.node = stage.order, weakref.ref(node)
+            owner, further = stage.waits(), stage.end()
+            if owner is not None:
+                owner._adopt(result)
+            _put_behind(result, further)
 
 
 def _nobody() -> None:
@@ -309,12 +341,31 @@ def _new(stage: _Stage) -> Deferred:
     self = Deferred.__new__(Deferred)
     self._version_counter = [0, None]
     self._stage = stage
+    stage.owner = weakref.ref(self)
     return self
+
+
+def _renew_locks() -> None:
+    """A child process has none of the threads that may have held a lock when it was forked."""
+    global _rearranging
+    _rearranging = threading.Lock()
+    for reference in list(waiting.values()):
+        tensor = reference()
+        if tensor is not None and tensor._stage is not None:
+            tensor._stage.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def _in_any_layout(op: Op, args: tuple, kwargs: dict):
     """`Tensor.record` of an op that keeps channels-last memory as it is."""
-    computed = op.forward(*map(_stored, args), **{name: _stored(value) for name, value in kwargs.items()})
+    try:
+        computed = op.forward(*map(_stored, args),
+                              **{name: _stored(value) for name, value in kwargs.items()})
+    except AttributeError as error:
+        raise op.explain(error, args, kwargs) from None
     results = tuple(map(_of_array, computed)) if op.outputs else (_of_array(computed),)
     if op.rules and mode.recording:
         node = link(op, op.bind(args, kwargs), results)
@@ -338,18 +389,6 @@ def _stored(value):
     if type(value) in (tuple, list) and any(isinstance(item, Tensor) for item in value):
         return type(value)(map(_stored, value))
     return value
-
-
-def shared_with_numpy(tensor: Tensor) -> bool:
-    """Whether NumPy code may write to the Tensor's memory without the engine noticing."""
-    counter = tensor._version_counter
-    if len(counter) == 2:
-        return False
-    array = tensor.array
-    if tensor._view is None and array.base is None and sys.getrefcount(array) == 3:
-        del counter[2:]  # nobody holds the array any more: the Tensor, this variable, the argument
-        return False
-    return True
 
 
 Deferred.__name__ = Deferred.__qualname__ = "Tensor"

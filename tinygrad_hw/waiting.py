@@ -5,9 +5,10 @@ Before memory is changed in place, whatever still waits to read it has to be com
 
 from __future__ import annotations
 
+import sys
 import weakref
 
-__all__ = ["compute_waiting", "keep_waiting", "note_numpy", "waiting"]
+__all__ = ["compute_waiting", "keep_waiting", "note_numpy", "shared_with_numpy", "waiting"]
 
 waiting: dict[int, weakref.ref] = {}
 """The Tensors that wait, by id; they leave when they are computed or nobody holds them any more."""
@@ -34,3 +35,15 @@ def note_numpy(tensor) -> None:
     counter = tensor._version_counter
     if len(counter) == 2:
         counter.append("shared with NumPy")
+
+
+def shared_with_numpy(tensor) -> bool:
+    """Whether NumPy code may write to the Tensor's memory without the engine noticing."""
+    counter = tensor._version_counter
+    if len(counter) == 2:
+        return False
+    array = tensor.array
+    if tensor._view is None and array.base is None and sys.getrefcount(array) == 3:
+        del counter[2:]  # nobody holds the array any more: the Tensor, this variable, the argument
+        return False
+    return True

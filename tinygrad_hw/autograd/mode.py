@@ -16,6 +16,7 @@ __all__ = ["detect_anomaly", "enable_grad", "inference_mode", "is_anomaly_enable
 class _Mode(threading.local):
     recording = True
     inference = False
+    callbacks: list | None = None  # to be called when the running backward pass has ended
 
 
 class _Anomaly:

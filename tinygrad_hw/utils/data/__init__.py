@@ -1,7 +1,8 @@
 """Datasets, samplers and the `DataLoader`, with the names and the meaning of ``torch.utils.data``.
 
 From simple to complex: `dataset` (what a sample is), `sampler` (in which order), `collate` (samples to a
-batch), `randomness` (numbers for augmentation), `fetch` (indices to a batch), `loader` (the public
+batch), `randomness` (numbers for augmentation), `fetch` (indices to a batch), `distributed` (a part of the
+samples for each process), `loader` (the public
 `DataLoader`), and behind ``num_workers > 0`` `channel` (how batches travel), `worker` (the child process)
 and `prefetch` (the parent's side).
 """
@@ -17,6 +18,7 @@ from tinygrad_hw.utils.data.dataset import (
     TensorDataset,
     random_split,
 )
+from tinygrad_hw.utils.data.distributed import DistributedSampler
 from tinygrad_hw.utils.data.loader import DataLoader
 from tinygrad_hw.utils.data.randomness import sample_generator, transform_generator
 from tinygrad_hw.utils.data.sampler import (
@@ -35,6 +37,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",

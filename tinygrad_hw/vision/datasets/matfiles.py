@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tinygrad_hw.vision.datasets.glyphs import CLASSES, SIDE
+from tinygrad_hw.vision.datasets.mat5 import matrices
 from tinygrad_hw.vision.datasets.reading import DEFLATE_RATIO
 
 
@@ -52,19 +53,16 @@ def find_name(folder):
 def _read_mat(path, data_key, labels_key):
     """The two arrays of a .mat file, refused by their headers if names or shapes are wrong."""
     try:
-        import scipy.io
-    except ImportError as error:
-        raise ImportError("reading .mat files needs SciPy: pip install scipy") from error
-    try:
-        shapes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
+        found = {matrix.name: matrix for matrix in matrices(path.read_bytes())}
+        shapes = {name: matrix.shape for name, matrix in found.items()}
     except NotImplementedError as error:
         raise ValueError(f"{path} is a MATLAB 7.3 (HDF5) file; save it again in MATLAB with "
                          f"save(..., '-v7')") from error
-    except Exception as error:  # SciPy raises nearly any type on a damaged file
+    except ValueError as error:
         raise _damaged(path, error) from error
     for key, columns in ((data_key, SIDE * SIDE), (labels_key, len(CLASSES))):
         if key not in shapes:
-            raise ValueError(f"{path} holds no array {key!r}, only {sorted(shapes)}; "
+            raise ValueError(f"{path} holds no array {key!r}, only {sorted(shapes)[:10]}; "
                              f"rename the array or use the file of this split")
         if len(shapes[key]) != 2 or shapes[key][1] != columns:
             raise ValueError(f"{key} in {path} must have shape (N, {columns}), got {shapes[key]}")
@@ -76,12 +74,7 @@ def _read_mat(path, data_key, labels_key):
                          "cannot hold; download or save it again")
     if shapes[data_key][0] == 0:
         raise ValueError(f"{data_key} in {path} holds no images")
-    try:
-        stored = scipy.io.loadmat(path, variable_names=[data_key, labels_key])
-        arrays = stored[data_key], stored[labels_key]
-    except Exception as error:
-        raise _damaged(path, error) from error
-    return _numbers(path, data_key, arrays[0]), _numbers(path, labels_key, arrays[1])
+    return _numbers(path, found[data_key]), _numbers(path, found[labels_key])
 
 
 def _damaged(path, error):
@@ -89,12 +82,14 @@ def _damaged(path, error):
                       f"cut short or of another format: download or save it again")
 
 
-def _numbers(path, key, array):
-    """The array if it is a plain one of numbers; not a cell array, struct, text or sparse matrix."""
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        kind = getattr(array, "dtype", type(array).__name__)
-        raise ValueError(f"{key} in {path} must be a full matrix of real numbers, got {kind}")
-    return array
+def _numbers(path, matrix):
+    """The values if they are plain numbers; not a cell array, struct, text or sparse matrix."""
+    if matrix.kind in ("object (cell)", "struct", "object", "text", "sparse", "complex128", "unknown"):
+        raise ValueError(f"{matrix.name} in {path} must be a full matrix of real numbers, got {matrix.kind}")
+    try:
+        return matrix.values()
+    except ValueError as error:
+        raise _damaged(path, error) from error
 
 
 def _check_data(path, key, data):

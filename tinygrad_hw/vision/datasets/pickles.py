@@ -11,7 +11,9 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -141,6 +143,18 @@ _KNOWN = _names()
 
 
 class _Unpickler(pickle._Unpickler):
+    dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
+
+    def load_bytearray(self):
+        """Python's own takes the memory that is announced before it reads."""
+        size = int.from_bytes(self.read(8), "little")
+        content = self.read(min(size, sys.maxsize))
+        if len(content) != size:
+            raise EOFError(f"{len(content):,} of {size:,} bytes are there")
+        self.append(bytearray(content))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray
+
     def find_class(self, module, name):
         try:
             return _KNOWN[module, name]
@@ -158,7 +172,9 @@ def _finished(value, depth: int = 0):
     if isinstance(value, _Array):
         return value.array
     if isinstance(value, dict):
-        return {key: _finished(entry, depth + 1) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
+        return {_finished(key, depth + 1): _finished(entry, depth + 1) for key, entry in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
         return type(value)(_finished(entry, depth + 1) for entry in value)
+    if callable(value) or isinstance(value, _Type):
+        raise _Refused("the pickle holds the name of a function or type in place of data")
     return value

@@ -1,18 +1,20 @@
-"""Weights and optimizer state in one safetensors file: no code in it, and never half a file."""
+"""Files of training: a network's weights, and all that training needs to go on with the same bits.
+
+Both are safetensors files with the rest as JSON in them (`tinygrad_hw.save`): no code, a checksum, and never
+half a file.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
-import numpy as np
-import safetensors
-import safetensors.numpy
-
 import tinygrad_hw as thw
-from nets.runs import atomic_write
+from nets.runs import write_json
+from tinygrad_hw.utils.files import remove_leftovers
 
-__all__ = ["load", "save"]
+__all__ = ["Checkpoints", "load", "save"]
 
 
 def save(path, net, optimizer=None, **facts) -> None:
@@ -20,9 +22,9 @@ def save(path, net, optimizer=None, **facts) -> None:
 
     Args:
         path: the file; it is replaced only when the new one is complete.
-        net: a Module.
-        optimizer: its state is stored under ``optimizer/<parameter number>/<name>``.
-        facts: values that JSON can hold, stored in the file's metadata.
+        net: a Module; the weights are called ``model/NAME`` in the file.
+        optimizer: its state is stored, too.
+        facts: values that `tinygrad_hw.save` takes.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "net.safetensors"
@@ -30,17 +32,10 @@ def save(path, net, optimizer=None, **facts) -> None:
     >>> load(path, thw.nn.Linear(2, 1))["epoch"]
     3
     """
-    arrays = {f"model/{name}": value.numpy() for name, value in net.state_dict().items()}
-    metadata = {"facts": json.dumps(facts)}
+    state = {"model": net.state_dict(), "facts": facts}
     if optimizer is not None:
-        state = optimizer.state_dict()
-        metadata["param_groups"] = json.dumps(state["param_groups"])
-        for number, values in state["state"].items():
-            for name, value in values.items():
-                arrays[f"optimizer/{number}/{name}"] = value.numpy()
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with atomic_write(path) as file:
-        file.write(safetensors.numpy.save(arrays, metadata))
+        state["optimizer"] = optimizer.state_dict()
+    thw.save(state, path)
 
 
 def load(path, net, optimizer=None) -> dict:
@@ -48,27 +43,101 @@ def load(path, net, optimizer=None) -> dict:
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a whole safetensors file.
+        ValueError: if it is not a whole safetensors file, or one of another kind.
         RuntimeError: if the weights do not fit the network (the text lists the names).
     """
-    path = Path(path)
-    if not path.is_file():
+    if not Path(path).is_file():
         raise FileNotFoundError(f"no checkpoint {path}")
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path} is not a whole safetensors file ({error}); "
-                         "it may be cut short") from error
-    weights = {name[len("model/"):]: thw.from_numpy(array) for name, array in arrays.items()
-               if name.startswith("model/")}
-    net.load_state_dict(weights)
-    if optimizer is not None and "param_groups" in metadata:
-        state: dict = {}
-        for name, array in arrays.items():
-            if name.startswith("optimizer/"):
-                _, number, key = name.split("/")
-                state.setdefault(int(number), {})[key] = thw.from_numpy(array)
-        optimizer.load_state_dict({"state": state, "param_groups": json.loads(metadata["param_groups"])})
-    return json.loads(metadata.get("facts", "{}"))
+    state = thw.load(path)
+    if not isinstance(state, dict) or not {"model", "facts"} <= state.keys():
+        raise ValueError(f"{path} is no checkpoint of this project: it has no weights under 'model'")
+    net.load_state_dict(state["model"])
+    if optimizer is not None and "optimizer" in state:
+        optimizer.load_state_dict(state["optimizer"])
+    return state["facts"]
+
+
+class Checkpoints:
+    """The states of one training in a folder: the last few, and the best.
+
+    The files are called after the step, ``step-00000120.safetensors``; ``index.json`` tells which is the
+    ``latest`` and which the ``best``.  It is there for people: `newest` looks at the files themselves.
+
+    Args:
+        folder: made with the first state.
+        keep: how many states stay, besides the best.
+
+    >>> import tempfile
+    >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp()) / "state", keep=2)
+    >>> for step in (1, 2, 3, 4):
+    ...     _ = checkpoints.write({"step": step}, step, best=step == 1)
+    >>> sorted(path.name for path in checkpoints.folder.glob("step-*"))
+    ['step-00000001.safetensors', 'step-00000003.safetensors', 'step-00000004.safetensors']
+    >>> checkpoints.newest(), checkpoints.best()
+    ({'step': 4}, {'step': 1})
+    """
+
+    def __init__(self, folder, keep: int = 3):
+        if keep < 1:
+            raise ValueError(f"at least one state must be kept, got keep={keep}")
+        self.folder, self.keep = Path(folder), keep
+
+    def write(self, state, step: int, best: bool = False) -> Path:
+        """Store the state after ``step`` steps; ``best`` if none was better. Returns the file."""
+        path = self.folder / f"step-{step:08d}.safetensors"
+        thw.save(state, path)
+        index = self._index()
+        index["latest"] = path.name
+        if best:
+            index["best"] = path.name
+        write_json(self.folder / "index.json", index)
+        for old in self._files()[self.keep:]:
+            if old.name not in index.values():
+                old.unlink(missing_ok=True)
+        return path
+
+    def newest(self, tell=print):
+        """The newest state whose file is whole; None if there is no file.
+
+        Args:
+            tell: is called with a message for each file that is damaged and passed over.
+
+        Raises ValueError if there are files and none is whole.
+        """
+        files = self._files()
+        remove_leftovers(self.folder)
+        for path in files:
+            try:
+                return thw.load(path)
+            except ValueError as error:
+                tell(f"{error} -- taking the checkpoint before it")
+        if files:
+            raise ValueError(f"none of the {len(files)} checkpoints in {self.folder} is whole; begin anew, "
+                             "or put back a copy of the folder")
+        return None
+
+    def best(self):
+        """The state that was stored as the best; None if there is none."""
+        name = self._index().get("best")
+        return None if name is None else thw.load(self.folder / name)
+
+    def forget(self) -> None:
+        """Remove all states, which belong to an earlier training."""
+        for path in self._files():
+            path.unlink()
+
+    def _files(self) -> list[Path]:
+        """Newest first."""
+        found = {path: re.fullmatch(r"step-(\d+)\.safetensors", path.name)
+                 for path in self.folder.glob("step-*.safetensors")}
+        return sorted((path for path, match in found.items() if match),
+                      key=lambda path: int(found[path][1]), reverse=True)
+
+    def _index(self) -> dict[str, str]:
+        """index.json; empty if it is missing or damaged, since the files tell all but the best."""
+        try:
+            index = json.loads((self.folder / "index.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        names = {path.name for path in self._files()}
+        return {key: name for key, name in index.items() if name in names} if isinstance(index, dict) else {}

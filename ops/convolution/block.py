@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ops.activation.piecewise import relu as relu_op
+from ops.contracts import check_convolution, one_type, shaped
 from ops.convolution.core import convolution, convolution_gradients, output_size, window_cases
 from ops.core import Chain, Joint, array_of, case, op
 from ops.elementwise.comparison import le
@@ -92,6 +93,9 @@ def convolution_block(input, weight, bias, stride, padding, dilation, groups, re
     >>> convolution_block(image, weight, None, (1, 1), (0, 0), (1, 1), 1, True, True)
     convolution_block(values=array([[[[3.]]]]), places=array([[[[3]]]], dtype=uint8))
     """
+    one_type("convolution_block", input=input, weight=weight, bias=bias)
+    check_convolution("convolution_block", input.shape, weight.shape, stride, padding, dilation, groups)
+    shaped("convolution_block", "bias", bias, weight.shape[:1])
     values, places = _kernels.conv_block(input, weight, bias, stride, padding, dilation, groups, relu,
                                          pool)
     return values, _NOWHERE if places is None else places

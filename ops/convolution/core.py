@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ops.contracts import check_convolution, one_type, shaped
 from ops.core import Joint, case, op
 from ops.lazy import LazyModule
 from ops.reduction.totals import sum
@@ -115,6 +116,9 @@ def convolution(input, weight, bias, stride, padding, dilation, groups):
     array([[4., 4.],
            [4., 4.]])
     """
+    one_type("convolution", input=input, weight=weight, bias=bias)
+    check_convolution("convolution", input.shape, weight.shape, stride, padding, dilation, groups)
+    shaped("convolution", "bias", bias, weight.shape[:1])
     return _blocks.conv_block(input, weight, bias, stride, padding, dilation, groups, False, False)[0]
 
 
@@ -153,6 +157,10 @@ def convolution_input(grad, weight, input_shape, stride, padding, dilation, grou
     array([[1., 1.],
            [1., 1.]])
     """
+    name = "convolution_input"
+    one_type(name, grad=grad, weight=weight)
+    shaped(name, "grad", grad, check_convolution(name, input_shape, weight.shape, stride, padding, dilation,
+                                                 groups))
     return _kernels.conv2d_input(grad, weight, tuple(input_shape), stride, padding, dilation, groups)
 
 
@@ -189,4 +197,8 @@ def convolution_weight(grad, input, weight_shape, stride, padding, dilation, gro
     array([[1., 1.],
            [1., 1.]])
     """
+    name = "convolution_weight"
+    one_type(name, grad=grad, input=input)
+    shaped(name, "grad", grad, check_convolution(name, input.shape, weight_shape, stride, padding, dilation,
+                                                 groups))
     return _kernels.conv2d_weight(grad, input, tuple(weight_shape), stride, padding, dilation, groups)

@@ -11,6 +11,7 @@ import numpy as np
 import ops
 from ops.convolution.core import convolution, convolution_input, pair
 from ops.core import Bad, case, composite, dtype_of
+from ops.matrix.vectors import dtype_advice
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
@@ -28,7 +29,7 @@ def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: b
                            f"but got shape {tuple(weight.shape)}")
     if input.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, "
-                           f"but got input of size: {list(input.shape)}")
+                           f"but got input of size: {list(input.shape)}; {_ndim_advice(input, dims)}")
     if groups < 1:
         raise RuntimeError(f"non-positive groups is not supported, got groups={groups}")
     channels = input.shape[-dims - 1]
@@ -37,7 +38,7 @@ def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: b
     if channels != expected:
         raise RuntimeError(f"Given groups={groups}, weight of size {list(weight.shape)}, expected input"
                            f"{list(input.shape)} to have {expected} channels, but got {channels} "
-                           "channels instead")
+                           f"channels instead; {_channel_advice(tuple(input.shape), dims, expected)}")
     if weight.shape[0] % groups:
         raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at "
                            f"dimension 0, but got weight of size {list(weight.shape)} instead")
@@ -48,10 +49,31 @@ def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: b
     for argument, value in (("weight", weight), ("bias", bias)):
         if value is not None and dtype_of(value) != dtype_of(input):
             raise RuntimeError(f"Input type ({dtype_of(input)}) and {argument} type ({dtype_of(value)}) "
-                               "should be the same; convert one of them: x.to(layer.weight.dtype)")
+                               f"should be the same; {dtype_advice(dtype_of(input))}")
     if dtype_of(input).kind != "f":
         raise RuntimeError(f"{name} is not implemented for {dtype_of(input)}; "
                            "convert input and weight with .float()")
+
+
+def _ndim_advice(input, dims: int) -> str:
+    """What may be done about an input of too few or too many dimensions."""
+    sizes = ("N, C, L", "N, C, H, W")[dims - 1]
+    if input.ndim == dims:
+        return f"add batch and channel dimensions: x[None, None] is ({sizes})"
+    return f"x.reshape({sizes}) brings flat samples into shape"
+
+
+def _channel_advice(shape: tuple, dims: int, expected: int) -> str:
+    """What may be done about an input with a wrong number of channels."""
+    batched = len(shape) == dims + 2
+    if shape[-1] == expected != shape[-2]:
+        order = (*(0,) * batched, batched + dims, *range(batched, batched + dims))
+        return f"the last size is {expected}: looks like channels-last, use x.permute{order}"
+    if not batched and shape[0] > 1 and expected == 1:
+        return "the channel dimension seems to be missing: x.unsqueeze(1)"
+    if shape[-dims - 1] == 1 and expected == 3:
+        return "a grey image for a layer of colours: x.expand(-1, 3, -1, -1), or in_channels=1"
+    return f"a layer for this input has in_channels={shape[-dims - 1]}"
 
 
 def _check_options(stride, padding, dilation) -> None:

@@ -72,10 +72,9 @@ def softmax_rows(start, stop, x, out):
     for r in range(start, stop):
         row, result = x[r], out[r]
         largest = _maximum(row, lanes)
-        total = x.dtype.type(0)
-        for i in range(row.size):
+        for i in range(row.size):  # summed in this loop, the order would depend on where `out` lies
             result[i] = exp(row[i] - largest)
-            total += result[i]
+        total = _sum(result)
         for i in range(row.size):
             result[i] /= total
 
@@ -142,13 +141,14 @@ def cross_entropy_backward_rows(start, stop, grad, log_probabilities, target, we
     for r in range(start, stop):
         row, result, label = log_probabilities[r], out[r], target[r]
         scale = grad[r]
-        if label == ignore_index:
+        counts = label != ignore_index and 0 <= label < row.size  # no memory is touched for a wrong label
+        if not counts:
             scale = grad.dtype.type(0)
         elif weight.size > 0:
             scale = grad[r] * weight[label]
         for i in range(row.size):
             result[i] = exp(row[i]) * scale
-        if label != ignore_index:
+        if counts:
             result[label] -= scale
 
 

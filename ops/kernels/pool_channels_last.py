@@ -106,17 +106,17 @@ def max_pool(x: np.ndarray, rows: np.ndarray, row_step: int, columns: np.ndarray
 def _scatter_image(arrays, numbers, task, worker):
     """Add the gradients of one image to the places of the maxima."""
     grad, out, places = arrays[0], arrays[1], table_at(numbers[0])
-    rows, columns, channels, pixels = numbers[1], numbers[2], numbers[3], numbers[4]
+    rows, columns, channels, pixels_out = numbers[1], numbers[2], numbers[3], numbers[4]
     steps, pixel_step = pointer_shift(numbers, 5), numbers[8]
-    out = pointer_shift(out, task * pixels * pixel_step)
-    for k in range(pixels * pixel_step):
+    out = pointer_shift(out, task * pixels_out * pixel_step)
+    for k in range(pixels_out * pixel_step):
         out[k] = 0
     for i in range(rows):
         for j in range(columns):
             source = pointer_shift(grad, task * steps[0] + i * steps[1] + j * steps[2])
             where = pointer_shift(places, ((task * rows + i) * columns + j) * channels)
             for c in range(channels):
-                if where[c] >= 0:
+                if 0 <= where[c] < pixels_out:
                     out[where[c] * pixel_step + c] += source[c]
 
 

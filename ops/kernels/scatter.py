@@ -1,9 +1,9 @@
 """Scatter with accumulation and gather: sums into places that an integer array names.
 
 Places that occur several times are summed in the order of the index, always the same one: the work is
-cut across rows or columns of the output, never across the index. Indices were validated by the caller;
--1 in an index along the last axis stands for "no place" (the index that an empty pooling window
-returns).
+cut across rows or columns of the output, never across the index. Along the last
+axis -1, the index that an empty pooling window returns, and any other that lies outside is "no place";
+indices of rows were validated by the caller.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def gather_rows(start, stop, x, index, out):
     for r in range(start, stop):
         row, places, result = x[r], index[r], out[r]
         for i in range(places.size):
-            result[i] = row[places[i]] if places[i] >= 0 else x.dtype.type(0)
+            result[i] = row[places[i]] if 0 <= places[i] < row.size else x.dtype.type(0)
 
 
 @jit
@@ -30,7 +30,7 @@ def scatter_add_rows(start, stop, out, index, source):
     for r in range(start, stop):
         row, places, values = out[r], index[r], source[r]
         for i in range(places.size):
-            if places[i] >= 0:
+            if 0 <= places[i] < row.size:
                 row[places[i]] += values[i]
 
 

@@ -10,13 +10,14 @@ import math
 
 import numpy as np
 
+from ops.contracts import check_rows
 from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where
 from ops.indexing.gather import scatter_add
 from ops.lazy import LazyModule
-from ops.loss.regression import choose_reduction, reduce_losses
+from ops.loss.regression import choose_reduction, reduce_losses, refuse_swapped
 from ops.loss.softmax_family import log_softmax
 from ops.loss.softmax_loss import (
     log_softmax_reference,
@@ -65,6 +66,7 @@ def _prepare(name: str, input, target, weight) -> int:
     if input.ndim == 0:
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     if dtype_of(input).kind != "f":
+        refuse_swapped(name, input, target)
         raise NotImplementedError(f"\"{name}\" not implemented for "
                                   f"'{TYPE_NAMES[dtype_of(input).name]}'; convert the input: "
                                   "input.float()")
@@ -119,7 +121,9 @@ def _shaped_reference(input, target, weight=None, ignore_index=-100, reduction="
 
 _BAD = [Bad((np.ones((4, 5)), np.arange(3)), {}, ValueError, r"Expected input batch_size \(4\) to match "
                                                              r"target .*\(3\)"),
-        Bad((np.ones((2, 3)), np.array([0, 7])), {}, IndexError, "Target 7 is out of bounds.*3 classes"),
+        Bad((np.ones((2, 3)), np.array([0, 7])), {}, IndexError, "Target 7 is out of bounds.*position 1 .*"
+                                                                 "3 classes"),
+        Bad((np.array([0, 1]), np.ones((2, 3))), {}, NotImplementedError, "for 'Long'.*swapped"),
         Bad((np.ones((2, 3)), np.ones(2)), {}, RuntimeError, "Long or Byte, but got Double"),
         Bad((np.ones((2, 3)), np.ones((2, 1), int)), {}, RuntimeError, "multi-target not supported"),
         Bad((np.ones((2, 3, 4)), np.ones((2, 3), int)), {}, RuntimeError, r"size mismatch.*\[2, "
@@ -147,12 +151,14 @@ def _nll_grad(g, input_shape, target, weight, ignore_index, reduction):
 
 @op(
     grad=dict(input=_nll_grad),
-    samples=lambda rng: (case(spaced(rng, (4, 3)), target, weight, -100, reduction)
-                         for target in (np.array([2, 0, 1, 1]), np.array([2, -100, 1, 0]))
-                         for weight in (None, spaced(rng, (3,), 0.5, 2))
-                         for reduction in ("mean", "sum", "none")),
-    reference=nll_reference,
-    exempt={"empty": "in nll_loss", "zero_dim": "takes rows"},
+    samples=lambda rng: (*(case(spaced(rng, (4, 3)), target, weight, -100, reduction)
+                           for target in (np.array([2, 0, 1, 1]), np.array([2, -100, 1, 0]))
+                           for weight in (None, spaced(rng, (3,), 0.5, 2))
+                           for reduction in ("mean", "sum", "none")),
+                         *(case(spaced(rng, (0, 3)), np.zeros(0, np.int64), None, -100, reduction)
+                           for reduction in ("sum", "none"))),
+    reference=nll_reference, exempt={"zero_dim": "takes rows"},
+    bad=[Bad((np.ones((2, 3)), np.array([0, 3])), {}, IndexError, "Target 3 is out of bounds")],
 )
 def nll_rows(input, target, weight=None, ignore_index=-100, reduction="mean"):
     """Negative log-likelihood of rows (M, C) of log-probabilities and class numbers (M,).
@@ -160,6 +166,7 @@ def nll_rows(input, target, weight=None, ignore_index=-100, reduction="mean"):
     >>> float(nll_rows(np.log([[0.5, 0.5]]), np.array([0])).round(3))
     0.693
     """
+    check_rows("nll_rows", input, target, weight)
     losses, total, factors, valid = _kernels.nll(input, target, weight, ignore_index)
     if not valid:
         require_classes(target, input.shape[1], ignore_index)

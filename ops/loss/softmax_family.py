@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from ops.contracts import shaped
 from ops.core import Bad, case, composite, op
 from ops.elementwise.arithmetic import mul, neg, sub
 from ops.elementwise.exponential import exp
@@ -101,6 +102,7 @@ def softmax_backward(input, output, dim):
     >>> softmax_backward(np.array([1.0, 0.0]), np.array([0.25, 0.75]), 0)
     array([ 0.1875, -0.1875])
     """
+    shaped("softmax_backward", "output", output, input.shape)
     return _by_rows(_kernels.softmax_backward, one_dim(dim, input.ndim), input, output)
 
 
@@ -148,6 +150,7 @@ def log_softmax_backward(input, output, dim):
     >>> log_softmax_backward(np.array([1.0, 0.0]), np.log([0.25, 0.75]), 0)
     array([ 0.75, -0.75])
     """
+    shaped("log_softmax_backward", "output", output, input.shape)
     return _by_rows(_kernels.log_softmax_backward, one_dim(dim, input.ndim), input, output)
 
 

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from ops.contracts import check_rows, one_type, shaped
 from ops.core import Bad, array_of, case, dtype_of, op
 from ops.elementwise.arithmetic import mul, sub
 from ops.lazy import LazyModule
@@ -26,18 +27,23 @@ def require_classes(target, classes: int, ignore_index: int) -> None:
     """Refuse class numbers out of range.
 
     Raises:
-        IndexError: with the number and the range.
+        IndexError: with the number, its place and the range.
 
     >>> require_classes(np.array([1, 7]), 3, -100)
     Traceback (most recent call last):
     ...
-    IndexError: Target 7 is out of bounds. There are 3 classes: 0 to 2 (ignore_index is -100).
+    IndexError: Target 7 is out of bounds. It stands at position 1 of the (flattened) target; the input has \
+3 classes: 0 to 2 (ignore_index is -100)
     """
     if target.size and (target.min() < 0 or target.max() >= classes):
-        wrong = target[((target < 0) | (target >= classes)) & (target != ignore_index)]
-        if wrong.size:
-            raise IndexError(f"Target {wrong.flat[0]} is out of bounds. There are {classes} classes: 0 "
-                             f"to {classes - 1} (ignore_index is {ignore_index}).")
+        labels = target.ravel()
+        wrong = np.flatnonzero(((labels < 0) | (labels >= classes)) & (labels != ignore_index))
+        if len(wrong):
+            from_one = labels.min() == 1 and labels.max() == classes
+            advice = "; numbers from 1 on? use target - 1" if from_one else ""
+            raise IndexError(f"Target {labels[wrong[0]]} is out of bounds. It stands at position {wrong[0]} "
+                             f"of the (flattened) target; the input has {classes} classes: 0 to "
+                             f"{classes - 1} (ignore_index is {ignore_index}){advice}")
 
 
 def row_factors(target, weight, ignore_index: int, dtype):
@@ -128,6 +134,10 @@ def softmax_cross_entropy_backward(input, logits, target, weight=None, ignore_in
     >>> softmax_cross_entropy_backward(np.ones(1), np.zeros((1, 2)), np.array([0]))
     array([[-0.5,  0.5]])
     """
+    check_rows("softmax_cross_entropy_backward", logits, target, weight)
+    one_type("softmax_cross_entropy_backward", input=input, logits=logits)
+    shaped("softmax_cross_entropy_backward", "input", input, logits.shape[:1])
+    shaped("softmax_cross_entropy_backward", "log_probabilities", log_probabilities, logits.shape)
     if log_probabilities is None:
         log_probabilities = _kernels.log_softmax(logits)
     return _kernels.cross_entropy_backward(input, log_probabilities, target, weight, ignore_index)
@@ -162,6 +172,7 @@ def softmax_cross_entropy(input, target, weight=None, ignore_index=-100, reducti
     >>> float(loss.round(3))
     0.693
     """
+    check_rows("softmax_cross_entropy", input, target, weight)
     losses, log_probabilities, total, factors, valid = _kernels.cross_entropy(
         input, target, weight, ignore_index)
     if not valid:

@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from ops.contracts import shaped
 from ops.core import Bad, Joint, Traced, case, dtype_of, op
 from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.exponential import rsqrt
@@ -110,6 +111,12 @@ def norm_reference(input, weight, bias, groups, eps):
 def _gradients(g, input, weight, mean, variance, groups, eps) -> tuple:
     """Gradients by input, weight and bias, as arrays from arrays."""
     shape = input.shape
+    shaped("channel_norm", "the gradient", g, shape)
+    shaped("channel_norm", "weight", weight, shape[1:2])
+    for name, value in (("mean", mean), ("variance", variance)):
+        shaped("channel_norm", name, value, shape[1:2] if groups is None else (shape[0], groups))
+    if groups is not None and (groups < 1 or shape[1] % groups):
+        raise RuntimeError(f"channel_norm(): {shape[1]} channels cannot be cut into {groups} groups")
     if not input.size:
         return np.empty_like(input), np.zeros(shape[1], input.dtype), np.zeros(shape[1], input.dtype)
     mean, variance = (np.ascontiguousarray(value, input.dtype) for value in (mean, variance))
@@ -177,6 +184,8 @@ def channel_norm(input, weight, bias, groups, eps):
             "Expected number of channels in input to be divisible by num_groups, but got input of shape "
             f"{list(shape)} and num_groups={groups}"
         )
+    for name, value in (("weight", weight), ("bias", bias)):
+        shaped("channel_norm", name, value, shape[1:2])
     if not input.size:
         statistics = np.full(shape[1] if groups is None else (shape[0], groups), np.nan, input.dtype)
         return np.empty_like(input), statistics, statistics.copy()
@@ -258,7 +267,7 @@ def _second_order(g, h, input, weight, groups, eps):
     exempt={
         "zero_dim": "takes 2 dimensions or more",
         "gradient": "mean and variance belong to the input; checked as second order of channel_norm",
-        "second_order": "as gradient",
+        "second_order": "as gradient", "bad": "the forward op checks",
     },
 )
 def channel_norm_input(g, input, weight, mean, variance, groups, eps):
@@ -289,7 +298,7 @@ def _weight_reference(g, input, mean, variance, groups, eps):
     reference=_weight_reference,
     exempt={"zero_dim": "takes 2 dimensions or more",
             "gradient": "mean and variance belong to the input; checked as second order of channel_norm",
-            "second_order": "as gradient"},
+            "second_order": "as gradient", "bad": "the forward op checks"},
 )
 def channel_norm_weight(g, input, mean, variance, groups, eps):
     """Gradient of `channel_norm` with respect to its weight: sums of g * (input - mean) / std.

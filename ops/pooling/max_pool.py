@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ops.contracts import shaped
 from ops.core import Bad, Traced, case, composite, dtype_of, op
 from ops.lazy import LazyModule
 from ops.reduction.totals import TYPE_NAMES
@@ -273,6 +274,10 @@ def planes_scatter(input, indices, plane_size):
     array([[[0., 0.],
             [0., 2.]]])
     """
+    shaped("planes_scatter", "indices", indices, input.shape)
+    if input.ndim < 2 or indices.dtype != np.int64 or len(plane_size) != 2:
+        raise RuntimeError(f"planes_scatter(): input {input.shape} has planes, indices of int64 (got "
+                           f"{indices.dtype}) and two numbers are their places and size, got {plane_size}")
     if _channels_last.is_channels_last(indices) and input.size:
         return _channels_last.scatter(input, indices, plane_size)
     result = np.zeros((*input.shape[:-2], *plane_size), input.dtype)
@@ -304,6 +309,9 @@ def planes_gather(input, indices):
     >>> planes_gather(np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[[3]]]))
     array([[[4.]]])
     """
+    if input.ndim < 2 or indices.dtype != np.int64 or input.shape[:-2] != indices.shape[:-2]:
+        raise RuntimeError(f"planes_gather(): input {input.shape} and indices {indices.shape} of int64 (got "
+                           f"{indices.dtype}) must have the same planes")
     return _kernels.gather_planes(planes(input), planes(indices)).reshape(indices.shape)
 
 

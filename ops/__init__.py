@@ -13,6 +13,7 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"(ops|tinygra
 from ops import broadcasting, core, promotion
 from ops.activation.piecewise import *
 from ops.activation.smooth import *
+from ops.attention import *
 from ops.broadcasting import broadcast_shapes, expand, sum_to
 from ops.convolution.block import *
 from ops.convolution.core import *
@@ -29,6 +30,7 @@ from ops.elementwise.error_function import *
 from ops.elementwise.exponential import *
 from ops.elementwise.masking import *
 from ops.elementwise.rounding import *
+from ops.elementwise.special import *
 from ops.elementwise.trigonometric import *
 from ops.indexing.gather import *
 from ops.indexing.items import *
@@ -37,13 +39,17 @@ from ops.indexing.masked import *
 from ops.indexing.scattering import *
 from ops.indexing.slices import *
 from ops.indexing.spans import *
+from ops.linear_algebra.decompositions import *
+from ops.linear_algebra.inverse import *
 from ops.loss.cross_entropy import *
+from ops.loss.ctc import *
 from ops.loss.likelihood import *
 from ops.loss.margin_loss import *
 from ops.loss.regression import *
 from ops.loss.softmax_family import *
 from ops.loss.softmax_loss import *
 from ops.matrix.combinations import *
+from ops.matrix.distances import *
 from ops.matrix.einstein import *
 from ops.matrix.products import *
 from ops.matrix.vectors import *
@@ -57,14 +63,17 @@ from ops.pooling.interpolation import *
 from ops.pooling.max_pool import *
 from ops.pooling.unpool import *
 from ops.random.dropping import *
+from ops.recurrent import *
 from ops.reduction.counting import *
 from ops.reduction.extrema import *
 from ops.reduction.moments import *
 from ops.reduction.norms import *
 from ops.reduction.scan import *
 from ops.reduction.sorting import *
+from ops.reduction.statistics import *
 from ops.reduction.totals import *
 from ops.shape.arrange import *
+from ops.shape.combinations import *
 from ops.shape.diagonals import *
 from ops.shape.grids import *
 from ops.shape.join import *

@@ -48,7 +48,10 @@ def _sum_to_cases(rng):
     grad=dict(input=lambda g, input_shape: expand(g, input_shape)),
     samples=_sum_to_cases,
     reference=lambda input, shape: _sum_reference(input, shape),
-    bad=[Bad((np.ones((2, 3)), (2, 2)), {}, RuntimeError, r"size 3.*cannot be summed to.*\(2, 2\)")],
+    bad=[
+        Bad((np.ones((2, 3)), (2, 2)), {}, RuntimeError, r"size 3.*cannot be summed to.*\(2, 2\)"),
+        Bad((np.array(1.0), (2, 3)), {}, RuntimeError, r"0 dimensions.*cannot be summed to.*\(2, 3\)"),
+    ],
 )
 def sum_to(input, shape):
     """Sum an array over the axes along which ``shape`` was broadcast to it: the reverse of `expand`.
@@ -66,6 +69,9 @@ def sum_to(input, shape):
     if input.shape == shape:
         return input
     lead = input.ndim - len(shape)
+    if lead < 0:
+        raise RuntimeError(f"an array of {input.ndim} dimensions, {input.shape}, cannot be summed to shape "
+                           f"{tuple(shape)}, which has {len(shape)}")
     axes = list(range(lead))
     for i, size in enumerate(shape):
         if input.shape[lead + i] != size:

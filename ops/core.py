@@ -288,7 +288,7 @@ class Op:
             return error
         names = self.parameters + self.parameters[-1:] * len(args)
         for position, (name, value) in enumerate([*zip(names, args), *kwargs.items()]):
-            if value is culprit:
+            if value is culprit or type(value) is type(culprit) in (tuple, list):  # those are copied
                 return TypeError(f"{self.name}(): argument '{name}' (position {position + 1}) must "
                                  f"be Tensor, not {type(culprit).__name__}")
             if type(value) in (tuple, list):

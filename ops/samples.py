@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ops.core import Case, case
+from ops.core import Bad, Case, case
 
-__all__ = ["binary", "spaced", "unary"]
+__all__ = ["NO_TENSOR", "binary", "spaced", "unary"]
+
+NO_TENSOR = Bad((1.5,), {}, TypeError, r"argument 'input' \(position 1\) must be Tensor, not float")
 
 UNARY_SHAPES = ((), (3,), (2, 3, 4), (0, 3))
 BINARY_SHAPES = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((3,), ()), ((0, 3), (1, 3)))

@@ -31,10 +31,13 @@ def _mask_cases(rng):
         yield case(spaced(rng, shape), rng.integers(0, 2, mask_shape) > 0)
 
 
+_NO_MASK = [Bad((np.ones(2), 2.0), {}, TypeError, r"'mask' \(position 2\) must be Tensor, not float")]
+
+
 @op(
     grad=dict(input=lambda g, mask: keep_where(g, mask)),
     samples=_mask_cases,
-    reference=lambda input, mask: np.where(mask, input, 0.0),
+    reference=lambda input, mask: np.where(mask, input, 0.0), bad=_NO_MASK,
 )
 def keep_where(input, mask):
     """Floats where ``mask`` is true, else 0 (also in place of NaN and infinity).
@@ -53,7 +56,7 @@ def keep_where(input, mask):
 @op(
     grad=dict(input=lambda g, mask: zero_where(g, mask)),
     samples=_mask_cases,
-    reference=lambda input, mask: np.where(mask, 0.0, input),
+    reference=lambda input, mask: np.where(mask, 0.0, input), bad=_NO_MASK,
 )
 def zero_where(input, mask):
     """Floats where ``mask`` is false, else 0: `keep_where` with the mask inverted.

@@ -235,8 +235,10 @@ arcsinh, arccosh, arctanh = asinh, acosh, atanh
 
 # ------------------------------------------------------------------ units
 
+_LIST = Bad(([1.5],), {}, TypeError, r"argument 'input' \(position 1\) must be Tensor, not list")
 
-@composite(samples=unary(-200, 200), reference=by_element(math.radians))
+
+@composite(samples=unary(-200, 200), reference=by_element(math.radians), bad=[_LIST])
 def deg2rad(input):
     """Angles in degrees, in radians.
 
@@ -246,7 +248,7 @@ def deg2rad(input):
     return mul(input, math.pi / 180)
 
 
-@composite(samples=unary(-7, 7), reference=by_element(math.degrees))
+@composite(samples=unary(-7, 7), reference=by_element(math.degrees), bad=[_LIST])
 def rad2deg(input):
     """Angles in radians, in degrees.
 

@@ -9,7 +9,7 @@ from ops.core import Bad, array_of, case, composite, op
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.items import add_at, getitem
 from ops.reduction.totals import sum
-from ops.samples import spaced
+from ops.samples import NO_TENSOR, spaced
 from ops.shape.join import unbind
 from ops.shape.layout import reshape
 
@@ -148,7 +148,7 @@ def _sparse_cases(rng):
 
 
 @op(samples=_sparse_cases, reference=lambda input: np.stack(
-    np.nonzero(np.atleast_1d(input)), 1)[:, :input.ndim])
+    np.nonzero(np.atleast_1d(input)), 1)[:, :input.ndim], bad=[NO_TENSOR])
 def argwhere(input):
     """Indices of the elements that are not zero: int64 of shape (count, ``input.ndim``), in row-major
     order.
@@ -170,7 +170,7 @@ def _nonzero_cases(rng):
 @composite(
     differentiable=(), samples=_nonzero_cases,
     reference=lambda input, as_tuple=False: np.nonzero(np.atleast_1d(input)) if as_tuple
-    else np.argwhere(input),
+    else np.argwhere(input), bad=[NO_TENSOR],
 )
 def nonzero(input, *, as_tuple=False):
     """`argwhere`, or with ``as_tuple`` one vector of indices for each dimension.

@@ -64,6 +64,8 @@ def _fold_cases(rng):
     grad=dict(input=_fold_input_grad, src=_fold_src_grad),
     samples=_fold_cases,
     reference=lambda input, dim, index, src, reduce: placed(input, dim, index, src, _FOLDS[reduce]),
+    bad=[Bad((np.ones(2), 0, np.array([2]), np.ones(1), "amax"), {}, RuntimeError,
+             "index 2 is out of bounds for dimension 0 with size 2")],
 )
 def scatter_fold(input, dim, index, src, reduce):
     """`scatter_reduce` for ``"prod"``, ``"amax"`` and ``"amin"``; ties share the gradient evenly.

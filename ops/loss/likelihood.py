@@ -16,7 +16,14 @@ from ops.elementwise.combining import xlogy
 from ops.elementwise.division import div
 from ops.elementwise.exponential import exp, log, sigmoid
 from ops.elementwise.masking import where
-from ops.loss.regression import BAD_LOSS, choose_reduction, loss_cases, reduce_losses, require_same_shape
+from ops.loss.regression import (
+    BAD_LOSS,
+    choose_reduction,
+    loss_cases,
+    reduce_losses,
+    refuse_swapped,
+    require_same_shape,
+)
 from ops.promotion import operands
 from ops.reduction.totals import TYPE_NAMES
 from ops.samples import spaced
@@ -28,6 +35,8 @@ __all__ = ["bernoulli_nll", "binary_cross_entropy", "binary_cross_entropy_with_l
 
 
 def _require_floating(name: str, input, target) -> None:
+    if dtype_of(input).kind != "f":
+        refuse_swapped(name, input, target)
     for value in (input, target):
         if dtype_of(value).kind != "f":
             raise RuntimeError(f"{name}: Found dtype {TYPE_NAMES[dtype_of(value).name]} but expected "
@@ -74,10 +83,11 @@ def bernoulli_nll(input, target):
     input, target = operands(input, target)
     for name, value in (("input", input), ("target", target)):
         if value.size and not (value.min() >= 0 and value.max() <= 1):
+            advice = "; for logits use binary_cross_entropy_with_logits" if name == "input" else (
+                "; the input is all 0 and 1: input and target seem to be swapped"
+                if np.isin(input, (0, 1)).all() else "")
             raise RuntimeError(f"all elements of {name} should be between 0 and 1, got values from "
-                               f"{value.min()} to {value.max()}" + (
-                                   "; for logits use binary_cross_entropy_with_logits"
-                                   if name == "input" else ""))
+                               f"{value.min()} to {value.max()}{advice}")
     return -(target * _log(input) + (1 - target) * _log(1 - input))
 
 

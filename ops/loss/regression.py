@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-from ops.core import Bad, array_of, case, composite, op
+from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import mul, neg, sign, sub
 from ops.elementwise.clamping import clamp
 from ops.elementwise.division import div
@@ -86,6 +86,23 @@ def require_same_shape(name: str, input, target) -> None:
     elif all_broadcast(shape, other):
         advice = "use target.expand_as(input), or input.expand_as(target), if you want to broadcast"
     raise ValueError(f"{name}: input has shape {tuple(shape)} but target {tuple(other)}; {advice}")
+
+
+def refuse_swapped(name: str, input, target) -> None:
+    """Refuse integers in front of floats: targets where predictions belong.
+
+    >>> refuse_swapped("bce", np.array([0, 1]), np.array([0.3, 0.9]))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    NotImplementedError: "bce" not implemented for 'Long': input and target seem to be swapped; ...
+    """
+    first, second = dtype_of(input), dtype_of(target)
+    if first.kind != "f" and second.kind == "f":
+        raise NotImplementedError(
+            f"\"{name}\" not implemented for '{TYPE_NAMES[first.name]}': input and target seem to be "
+            f"swapped; the first argument holds {first}s of shape {tuple(input.shape)}, the second "
+            f"{second}s of shape {tuple(target.shape)}: write {name}(prediction, target)"
+        )
 
 
 def _shape_of(name: str, argument: str, position: int, value) -> tuple:

@@ -52,6 +52,7 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1):
         case(spaced(rng, (2,)), spaced(rng, (2, 3)), spaced(rng, (3,)), beta=0.5, alpha=2.0),
         case(spaced(rng, ()), spaced(rng, (0, 3)), spaced(rng, (3,)))]),
     reference=lambda input, mat, vec, beta=1, alpha=1: beta * input + alpha * np.matmul(mat, vec),
+    bad=[Bad((np.ones(2), np.ones((2, 3)), np.ones(2)), {}, RuntimeError, "mat|size|shape")],
 )
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """``beta * input + alpha * (mat @ vec)``.
@@ -69,6 +70,7 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
         case(spaced(rng, ()), spaced(rng, (0,)), spaced(rng, (3,)))]),
     reference=lambda input, vec1, vec2, beta=1, alpha=1: (
         beta * input + alpha * np.multiply.outer(vec1, vec2)),
+    bad=[Bad((np.ones((2, 3)), np.ones((2, 1)), np.ones(3)), {}, RuntimeError, r"must be a vector \(1-D\)")],
 )
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """``beta * input + alpha * outer(vec1, vec2)``.
@@ -77,6 +79,10 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
     array([[1.]])
     """
     return _scaled_sum(input, outer(vec1, vec2), beta, alpha)
+
+
+_NO_BATCH = Bad((np.ones((2, 2)), np.ones((2, 3)), np.ones((3, 2))), {}, RuntimeError,
+                r"must be a batch of matrices \(3-D\), got shape \(2, 3\)")
 
 
 def _batch_cases(shape):
@@ -92,6 +98,7 @@ def _batch_cases(shape):
     differentiable=("input", "batch1", "batch2"), samples=_batch_cases((2, 2, 2)),
     reference=lambda input, batch1, batch2, beta=1, alpha=1: (
         beta * input + alpha * np.matmul(batch1, batch2)),
+    bad=[_NO_BATCH],
 )
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """``beta * input + alpha * bmm(batch1, batch2)``.
@@ -106,6 +113,7 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     differentiable=("input", "batch1", "batch2"), samples=_batch_cases((2, 2)),
     reference=lambda input, batch1, batch2, beta=1, alpha=1: (
         beta * input + alpha * np.matmul(batch1, batch2).sum(0)),
+    bad=[_NO_BATCH],
 )
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """``beta * input + alpha * bmm(batch1, batch2).sum(0)``.
@@ -187,6 +195,7 @@ def tensordot(a, b, dims=2):
                               case(spaced(rng, ()), spaced(rng, (2,))),
                               case(spaced(rng, (0,)), spaced(rng, (2,)))]),
     reference=np.kron,
+    bad=[Bad((np.ones(2), 2.0), {}, TypeError, r"'other' \(position 2\) must be Tensor, not float")],
 )
 def kron(input, other):
     """The Kronecker product.

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand
@@ -114,6 +116,23 @@ def merge_rows(array):
     return reshape(array, (count, array.shape[-1]))
 
 
+def _refuse_features(shape: tuple, outputs: int, inputs: int) -> None:
+    """The error for an input whose last dimension is not that of the weight, and how to mend it."""
+    got = shape[-1] if shape else 0
+    advice = f"a layer for this input has in_features={got}"
+    if math.prod(shape[1:]) == inputs:
+        advice = f"flatten the {len(shape) - 1} dimensions behind the batch first: x.flatten(1)"
+    elif got == outputs:
+        advice = f"the weight takes {inputs} and gives {outputs}: in_features and out_features swapped?"
+    elif math.prod(shape) == inputs:
+        advice = (f"one sample has {inputs}, so the batch dimension seems to be missing: give the network "
+                  "x.unsqueeze(0)")
+    rows = math.prod(shape[:-1])
+    raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{got} and {inputs}x{outputs}): "
+                       f"linear got {got} features per sample (input of shape {shape}), "
+                       f"in_features={inputs}; {advice}")
+
+
 @op(
     grad=dict(
         input=lambda g, weight: mm(g, weight) if g.ndim == 2 else matmul(g, weight),
@@ -123,7 +142,10 @@ def merge_rows(array):
     samples=_linear_cases,
     reference=lambda input, weight, bias=0.0: np.einsum("...k,nk->...n", input, weight) + bias,
     bad=[Bad((np.ones((4, 3)), np.ones((2, 5))), {}, RuntimeError,
-             r"linear.*3 features.*weight.*\(2, 5\).*takes 5"),
+             r"\(4x3 and 5x2\).*linear got 3 features.*\(4, 3\)\), in_features=5; .*in_features=3"),
+         Bad((np.ones((4, 3, 2)), np.ones((2, 6))), {}, RuntimeError, r"x\.flatten\(1\)"),
+         Bad((np.ones((4, 3)), np.ones((2, 12))), {}, RuntimeError, r"batch .* missing.*unsqueeze\(0\)"),
+         Bad((np.ones((4, 2)), np.ones((2, 5))), {}, RuntimeError, "out_features swapped"),
          Bad((np.ones((4, 3)), np.ones((2, 3)), np.ones(3)), {}, RuntimeError,
              r"bias.*\(2,\), got \(3,\)")],
     exempt={"zero_dim": "takes at least a vector"},
@@ -147,12 +169,9 @@ def linear(input, weight, bias=None):
     if weight.ndim != 2:
         expect_dims("linear", weight=(weight, 2))
     if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
-        got = f"{input.shape[-1]} features" if input.ndim else "a 0-d tensor"
-        raise RuntimeError(f"linear: mat1 and mat2 shapes cannot be multiplied: the input has {got} "
-                           f"(shape {input.shape}), the weight of shape {weight.shape} takes "
-                           f"{weight.shape[1]}")
+        _refuse_features(tuple(input.shape), *weight.shape)
     if input.dtype != weight.dtype or bias is not None and input.dtype != bias.dtype:
-        same_dtype("linear", input, weight, *([] if bias is None else [bias]))
+        same_dtype("linear", input, weight, *([] if bias is None or bias.dtype == weight.dtype else [bias]))
     if bias is not None and bias.shape != (weight.shape[0],):
         raise RuntimeError(f"linear: bias must have shape ({weight.shape[0]},), got {bias.shape}")
     if input.dtype.kind != "f":

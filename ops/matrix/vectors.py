@@ -27,7 +27,21 @@ def same_dtype(name: str, *arrays) -> None:
     dtypes = [dtype_of(a) for a in arrays]
     if any(d != dtypes[0] for d in dtypes):
         raise RuntimeError(f"{name}: expected all operands to have the same dtype, but got "
-                           f"{' and '.join(map(str, dtypes))}; convert one of them: x.to(y.dtype)")
+                           f"{' and '.join(map(str, dtypes))}; {dtype_advice(dtypes[0])}")
+
+
+def dtype_advice(dtype) -> str:
+    """How to bring an input of this dtype and a network together.
+
+    >>> dtype_advice(np.dtype("float64"))
+    'NumPy makes float64, networks are float32: convert the input, x.float(), or the network, net.double()'
+    >>> dtype_advice(np.dtype("int64"))
+    'convert the input: x.float()'
+    """
+    if dtype == np.float64:
+        return ("NumPy makes float64, networks are float32: convert the input, x.float(), or the network, "
+                "net.double()")
+    return "convert the input: x.float()" if dtype.kind != "f" else "convert one of them: x.to(y.dtype)"
 
 
 def refuse_bool(name: str, array) -> None:

@@ -18,7 +18,7 @@ from ops.elementwise.division import div
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.gather import scatter_add
 from ops.reduction.totals import BAD_DIMS, keep_reduced, normalize_dims, reduce_cases
-from ops.samples import spaced
+from ops.samples import NO_TENSOR, spaced
 from ops.shape.layout import reshape, zeros_like_view
 
 __all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "max_all", "max_dim", "min", "min_all",
@@ -109,12 +109,12 @@ def choose(input, dim, keepdim: bool, positions) -> tuple:
 _NO_EMPTY = {"empty": "nothing to choose from is an error; see the bad calls"}
 BAD_CHOICE = [*BAD_DIMS[:1], Bad((np.ones((0, 3)), 0), {}, IndexError, "Expected reduction dim 0 to "
                                                                        "have non-zero size")]
-_BAD_ALL = [Bad((np.ones(0),), {}, RuntimeError, "Specify the reduction dim"),
-            Bad((3.0,), {}, TypeError, r"argument 'input' \(position 1\) must be Tensor, not float")]
+_BAD_ALL = [Bad((np.ones(0),), {}, RuntimeError, "Specify the reduction dim"), NO_TENSOR]
 
 
 def _cases(rng):
-    return (c for c in reduce_cases(rng) if np.size(c.args[0]))
+    yield from (c for c in reduce_cases(rng) if np.size(c.args[0]))
+    yield case(spaced(rng, (0, 3)), 1)
 
 
 def all_cases(rng):
@@ -158,7 +158,7 @@ def chosen_record(position):
 
 
 def _amax_record(function):
-    return dict(grad=dict(input=_share), samples=_cases, bad=[*BAD_DIMS, *BAD_CHOICE], exempt=_NO_EMPTY,
+    return dict(grad=dict(input=_share), samples=_cases, bad=[*BAD_DIMS, *BAD_CHOICE],
                 reference=lambda input, dim=None, keepdim=False: function(np.asarray(input), axis=dim,
                                                                           keepdims=keepdim))
 
@@ -187,12 +187,11 @@ def amin(input, dim=None, keepdim=False):
 
 @composite(
     samples=lambda rng: iter([case(spaced(rng, (2, 3))), case(spaced(rng, (2, 3)), dim=1, keepdim=True),
-                              case(spaced(rng, ()))]),
+                              case(spaced(rng, ())), case(spaced(rng, (0, 3)), dim=1)]),
     reference=lambda input, dim=None, keepdim=False: (np.min(input, axis=dim, keepdims=keepdim),
                                                       np.max(input, axis=dim, keepdims=keepdim)),
     outputs=("min", "max"), bad=[Bad((np.ones((0, 3)),), {"dim": 0}, IndexError,
                                      "dim 0 to have non-zero size")],
-    exempt=_NO_EMPTY,
 )
 def aminmax(input, *, dim=None, keepdim=False):
     """Smallest and largest element as a named tuple ``(min, max)``.
@@ -233,7 +232,6 @@ def min_all(input):
 
 def _arg_record(function):
     return dict(samples=lambda rng: (c for c in _cases(rng) if not isinstance(c.args[-1], tuple)),
-                exempt=_NO_EMPTY,
                 reference=lambda input, dim=None: function(input, axis=dim),
                 bad=[*BAD_CHOICE, Bad((np.ones(2) > 0,), {}, RuntimeError,
                                       "does not support bool input")])

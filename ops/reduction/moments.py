@@ -74,6 +74,7 @@ def _moment_cases(rng):
     yield case(spaced(rng, (4,)), False)
     yield case(spaced(rng, (3, 4)), 0, unbiased=False)
     yield case(spaced(rng, (3, 0)), 0)
+    yield case(spaced(rng, ()), correction=0)
 
 
 def _moment_reference(power):
@@ -89,12 +90,10 @@ def _moment_reference(power):
 _BAD_MOMENTS = [*BAD_DIMS, Bad((np.arange(3),), {}, RuntimeError, "only support floating point"),
                 Bad((np.ones(3),), {"unbiased": True, "correction": 1}, TypeError,
                     "invalid combination")]
-_NO_SCALAR = {"zero_dim": "the variance of one element is NaN, with a warning; tested in test_reduce.py"}
 
 
 @op(grad=dict(input=_variance_grad), samples=_moment_cases, reference=_moment_reference(1.0),
-    bad=_BAD_MOMENTS,
-    exempt=_NO_SCALAR)
+    bad=_BAD_MOMENTS)
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """Variance over dimensions: the sum of squared deviations divided by ``count - correction``.
 
@@ -113,7 +112,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 @op(
     grad=dict(input=lambda g, ans, input, dim, unbiased, correction: _variance_grad(
         divide_or_zero(mul(g, 0.5), ans), input, dim, unbiased, correction)),
-    samples=_moment_cases, reference=_moment_reference(0.5), bad=_BAD_MOMENTS, exempt=_NO_SCALAR,
+    samples=_moment_cases, reference=_moment_reference(0.5), bad=_BAD_MOMENTS,
 )
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """Standard deviation over dimensions, the root of `var`; its gradient is 0 where it is 0.
@@ -133,8 +132,7 @@ def _and_mean(moment, power):
         return (reference(input, dim, unbiased, keepdim, correction=correction),
                 np.mean(input, axis=axis, keepdims=keepdim))
 
-    return dict(samples=lambda rng: (c for c in _moment_cases(rng) if c.args[0].size), reference=both,
-                bad=_BAD_MOMENTS, exempt=_NO_SCALAR | {"empty": "the mean of nothing is NaN"})
+    return dict(samples=_moment_cases, reference=both, bad=_BAD_MOMENTS)
 
 
 @composite(**_and_mean(var, 1.0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ops.core import Bad, array_of, case, composite, op
@@ -222,6 +224,9 @@ def repeat(input, repeats):
         if times < 0:
             shape = [r * n for r, n in zip(repeats, sizes)]
             raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {shape}")
+    shape = [times * size for times, size in zip(repeats, sizes)]
+    if math.prod(max(size, 1) for size in shape) * input.itemsize >= 2**63:  # np.tile would end the process
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={shape}")
     return np.tile(input, repeats)
 
 
@@ -281,7 +286,8 @@ def _repeat_each_grad(g, input_shape, repeats, dim):
     grad=dict(input=_repeat_each_grad),
     samples=lambda rng: iter([case(spaced(rng, (2, 3)), 2, 1), case(spaced(rng, (2, 3)), 1, 0),
                               case(spaced(rng, (0, 3)), 2, 0), case(spaced(rng, (2,)), 0, 0)]),
-    reference=np.repeat, exempt=dict(zero_dim="a number has no dimension to repeat along"),
+    reference=np.repeat, exempt=dict(zero_dim="a number has no dimension to repeat along",
+                                     bad="checked by repeat_interleave"),
 )
 def repeat_each(input, repeats, dim):
     """Every slice along ``dim`` the same number of times: `repeat_interleave` with a number.

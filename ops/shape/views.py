@@ -8,7 +8,7 @@ import numpy as np
 
 from ops.core import Bad, case, composite
 from ops.dims import wrap_dim
-from ops.samples import spaced
+from ops.samples import NO_TENSOR, spaced
 from ops.shape.layout import permute, reshape, transpose, view
 
 __all__ = ["atleast_1d", "atleast_2d", "atleast_3d", "moveaxis", "movedim", "ravel", "reshape_as",
@@ -57,7 +57,7 @@ def view_as(input, other):
     return view(input, tuple(other.shape))
 
 
-@composite(samples=_unary, reference=lambda input: np.array(list(input.flat)))
+@composite(samples=_unary, reference=lambda input: np.array(list(input.flat)), bad=[NO_TENSOR])
 def ravel(input):
     """All elements in one dimension.
 
@@ -213,7 +213,11 @@ def _with_dims(tensors, count: int):
     return results[0] if len(tensors) == 1 and not isinstance(tensors[0], (tuple, list)) else results
 
 
-@composite(differentiable=("tensors",), samples=_atleast_cases, reference=_each(np.atleast_1d))
+_NUMBER = Bad((1.5,), {}, TypeError, "must be Tensor, not float")
+
+
+@composite(differentiable=("tensors",), samples=_atleast_cases, reference=_each(np.atleast_1d),
+           bad=[_NUMBER])
 def atleast_1d(*tensors):
     """Each array with at least one dimension; several arrays, or a sequence of them, give a tuple.
 
@@ -223,7 +227,8 @@ def atleast_1d(*tensors):
     return _with_dims(tensors, 1)
 
 
-@composite(differentiable=("tensors",), samples=_atleast_cases, reference=_each(np.atleast_2d))
+@composite(differentiable=("tensors",), samples=_atleast_cases, reference=_each(np.atleast_2d),
+           bad=[_NUMBER])
 def atleast_2d(*tensors):
     """Each array with at least two dimensions, new ones in front; several arrays give a tuple.
 
@@ -233,7 +238,8 @@ def atleast_2d(*tensors):
     return _with_dims(tensors, 2)
 
 
-@composite(differentiable=("tensors",), samples=_atleast_cases, reference=_each(np.atleast_3d))
+@composite(differentiable=("tensors",), samples=_atleast_cases, reference=_each(np.atleast_3d),
+           bad=[_NUMBER])
 def atleast_3d(*tensors):
     """Each array with at least three dimensions: (n,) becomes (1, n, 1) and (m, n) becomes (m, n, 1).
 

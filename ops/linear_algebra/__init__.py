@@ -1,0 +1,1 @@
+"""Inverse, determinant and decompositions of matrices, for `tinygrad_hw.linalg`."""

@@ -28,6 +28,7 @@ from ops import (  # noqa: F401
     cosine_embedding_loss,
     cosine_similarity,
     cross_entropy,
+    ctc_loss,
     embedding,
     gaussian_nll_loss,
     gelu,
@@ -58,11 +59,13 @@ from ops import (  # noqa: F401
     one_hot,
     pad,
     pairwise_distance,
+    pdist,
     pixel_shuffle,
     pixel_unshuffle,
     poisson_nll_loss,
     prelu,
     rms_norm,
+    scaled_dot_product_attention,
     sigmoid,
     smooth_l1_loss,
     soft_margin_loss,
@@ -77,6 +80,7 @@ from ops import (  # noqa: F401
 )
 from ops.loss.regression import choose_reduction as _choose_reduction
 from ops.loss.regression import reduce_losses as _reduce_losses
+from tinygrad_hw.nn.lookup import affine_grid, embedding_bag, grid_sample  # noqa: F401
 from tinygrad_hw.tensor import Tensor
 
 # ------------------------------------------------------------------ inplace=True

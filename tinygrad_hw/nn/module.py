@@ -13,6 +13,7 @@ import numpy as np
 from ops.promotion import as_dtype
 from tinygrad_hw.device import check_device
 from tinygrad_hw.device import device as device_of
+from tinygrad_hw.nn.advice import missing_attribute, missing_forward, not_a_module
 from tinygrad_hw.nn.hooks import Hooks
 from tinygrad_hw.nn.parameter import Buffer, Parameter
 from tinygrad_hw.nn.plain import plain_modules
@@ -73,9 +74,7 @@ class Module(Tree, State, Hooks):
 
     def forward(self, *input):
         """Compute the output; to be overridden."""
-        raise NotImplementedError(
-            f'Module [{type(self).__name__}] is missing the required "forward" function'
-        )
+        raise missing_forward(self)
 
     def __call__(self, *args, **kwargs):
         try:
@@ -125,9 +124,7 @@ class Module(Tree, State, Hooks):
         self.__dict__[registry][name] = self.__dict__[name] = value
 
     def __getattr__(self, name: str):
-        raise AttributeError(
-            f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self
-        )
+        raise missing_attribute(self, name)
 
     def __delattr__(self, name: str) -> None:
         if name not in self.__dict__:
@@ -144,7 +141,8 @@ class Module(Tree, State, Hooks):
 
     def _check_name(self, name: str, kind: str, registry: str) -> None:
         if registry not in self.__dict__:
-            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call; begin __init__ with "
+                                 "super().__init__()")
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {_typename(name)}")
         if "." in name:
@@ -196,7 +194,7 @@ class Module(Tree, State, Hooks):
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a layer under a name; the same as an assignment to an attribute."""
         if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{_typename(module)} is not a Module subclass")
+            raise not_a_module(module, _typename(module))
         self._check_name(name, "module", "_modules")
         self._modules[name] = self.__dict__[name] = module
 

@@ -83,7 +83,10 @@ class _RunningNorm(_Affine):
     def _check_input_dim(self, input) -> None:
         if input.ndim not in self._dimensions:
             wanted = " or ".join(f"{n}D" for n in self._dimensions)
-            raise ValueError(f"expected {wanted} input (got {input.ndim}D input)")
+            fits = {2: "1d", 3: "1d", 4: "2d"}.get(input.ndim)
+            advice = f"; that is for {type(self).__name__.rstrip('123d')}{fits}" if fits else ""
+            raise ValueError(f"expected {wanted} input (got {input.ndim}D input) of shape "
+                             f"{tuple(input.shape)}{advice}")
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *lists) -> None:
         key = prefix + "num_batches_tracked"

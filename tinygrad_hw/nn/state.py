@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from tinygrad_hw.hooks import RemovableHandle
+from tinygrad_hw.nn.advice import key_advice, no_state
 from tinygrad_hw.nn.parameter import Parameter
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.waiting import compute_waiting
@@ -140,7 +141,7 @@ class State:
         <All keys matched successfully>
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            raise no_state(state_dict)
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)
         missing: list[str] = []
@@ -168,6 +169,7 @@ class State:
             errors[:0] = [f"{kind} key(s) in state_dict: " + ", ".join(f'"{key}"' for key in keys) + ". "
                           for kind, keys in listed if keys]
         if errors:
+            errors += key_advice(missing, unexpected, state_dict)
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t" + "\n\t".join(errors)
             )

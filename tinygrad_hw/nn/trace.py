@@ -1,7 +1,10 @@
-"""Errors inside a network name the layer they come from."""
+"""Errors inside a network name the layer they come from, and what made its input."""
 
 from __future__ import annotations
 
+from collections import deque
+
+from tinygrad_hw.autograd.graph import Accumulate
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["name_layer"]
@@ -12,26 +15,67 @@ class _Origin:
 
     def __init__(self, module, args: tuple):
         self.module, self.path, self.note = module, "", None
-        shapes = [str(tuple(a.shape)) if isinstance(a, Tensor) else type(a).__name__ for a in args]
-        self.given = ", ".join(shapes) or "no arguments"
+        self.given = ", ".join(map(_described, args)) or "no arguments"
+        self.input = next((value for value in args if isinstance(value, Tensor)), None)
 
-    def text(self) -> str:
+    def text(self, model) -> str:
+        """The note, with paths as seen from ``model``."""
         layer = repr(self.module)
         layer = layer if "\n" not in layer else type(self.module).__name__
-        return f"raised in {self.path + ': ' if self.path else ''}{layer}, called with {self.given}"
+        place = f"{self.path}: " if self.path else ""
+        return f"raised in {place}{layer}, called with {self.given}{_maker(self.input, model)}"
+
+
+def _described(value) -> str:
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    dtype = value.array_dtype.name
+    return str(tuple(value.shape)) + (f" of {dtype}" if dtype != "float32" else "")
+
+
+def _maker(tensor: Tensor | None, model) -> str:
+    """Which op made a Tensor of what, and behind which layer, as far as the graph knows."""
+    node = None if tensor is None else tensor.grad_fn
+    if node is None:
+        if tensor is None or tensor._view is None:
+            return ""
+        view = tensor._view  # views are remembered where no graph is recorded, too
+        return f"; that is {view.steps[-1][0].name} of {tuple(view.base.shape)}"
+    layer = _last_layer(node, model)
+    made = f", made at {node.where}" if node.where else ""
+    return f"; that is {node.describe()}{made}" + (f", behind {layer}" if layer else "")
+
+
+def _last_layer(node, model) -> str:
+    """Path of the layer with parameters that is nearest to a node, going back in the graph."""
+    paths = {id(parameter): name.rpartition(".")[0] for name, parameter in model.named_parameters()}
+    waiting, seen = deque([node]), {node}
+    while waiting:
+        node = waiting.popleft()
+        if type(node) is Accumulate and paths.get(id(node.variable)):
+            return paths[id(node.variable)]
+        for edge in node.edges:
+            if edge is not None and edge[0] not in seen:
+                seen.add(edge[0])
+                waiting.append(edge[0])
+    return ""
 
 
 def name_layer(module, args: tuple, error: Exception) -> None:
     """Note on an error which layer raised it; every layer around it makes the path more complete.
 
     >>> from tinygrad_hw import nn, tensor
-    >>> net = nn.Sequential(nn.Identity(), nn.Linear(2, 1))
+    >>> net = nn.Sequential(nn.Linear(2, 3), nn.Flatten(0), nn.Linear(2, 1))
     >>> try:
-    ...     net(tensor([[1.0, 2.0, 3.0]]))
+    ...     net(tensor([[1.0, 2.0]]))
     ... except RuntimeError as error:
-    ...     error._origin.text()
-    'raised in 1: Linear(in_features=2, out_features=1, bias=True), called with (1, 3)'
+    ...     for part in error._origin.note.split("; "):
+    ...         print(part)
+    raised in 2: Linear(in_features=2, out_features=1, bias=True), called with (3,)
+    that is reshape of (1, 3), behind 0
     """
+    if "_modules" not in vars(module):  # Module.__init__ did not run: the error says so itself
+        return
     origin = error.__dict__.get("_origin")
     if origin is None:
         origin = error._origin = _Origin(module, args)
@@ -40,7 +84,7 @@ def name_layer(module, args: tuple, error: Exception) -> None:
             if layer is origin.module:
                 origin.path = path
                 break
-    before, origin.note = origin.note, origin.text()
+    before, origin.note = origin.note, origin.text(module)
     if hasattr(error, "add_note"):
         if before is None:
             error.add_note(origin.note)

@@ -1,5 +1,6 @@
 """Helpers for gradients and parameters, with the names of ``torch.nn.utils``."""
 
+from tinygrad_hw.nn.utils import parametrizations, parametrize, rnn
 from tinygrad_hw.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -8,6 +9,7 @@ from tinygrad_hw.nn.utils.clip_grad import (
     get_total_norm,
 )
 from tinygrad_hw.nn.utils.convert_parameters import parameters_to_vector, vector_to_parameters
+from tinygrad_hw.nn.utils.norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
 __all__ = [
     "clip_grad_norm",
@@ -16,5 +18,12 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
+    "rnn",
+    "spectral_norm",
     "vector_to_parameters",
+    "weight_norm",
 ]

@@ -4,7 +4,8 @@ import importlib
 
 from tinygrad_hw.autograd.mode import *
 
-_LATER = {"Function": "tinygrad_hw.autograd.function", "backward": "tinygrad_hw.autograd.api",
+_LATER = {"Function": "tinygrad_hw.autograd.function", "Variable": "tinygrad_hw.typed_tensors",
+          "backward": "tinygrad_hw.autograd.api",
           "functional": None, "grad": "tinygrad_hw.autograd.api", "gradcheck": "tinygrad_hw.testing",
           "gradgradcheck": "tinygrad_hw.testing"}
 """What needs Tensor, which itself needs this package: imported when it is asked for."""

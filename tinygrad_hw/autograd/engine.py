@@ -14,11 +14,12 @@ from heapq import heappop, heappush
 import numpy as np
 
 import ops
+from tinygrad_hw.autograd.callers import user_line
 from tinygrad_hw.autograd.graph import Accumulate, Node
 from tinygrad_hw.autograd.mode import anomaly, mode
 from tinygrad_hw.waiting import compute_waiting
 
-__all__ = ["run"]
+__all__ = ["queue_callback", "run"]
 
 
 class _Waiting:
@@ -85,6 +86,7 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
     queue, entries, deliver = waiting.queue, waiting.entries, waiting.deliver
     for edge, gradient in roots:
         deliver(*edge, gradient, False)
+        edge[0].spent = not retain_graph and edge[0].edges != ()
     wanted = capture if capture is not None else only
     useful = None if wanted is None else _leading_to(roots, [node for node, _ in wanted])
     positions: dict[Node, list] = {}
@@ -92,8 +94,9 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
         positions.setdefault(node, []).append((index, position))
     results = None if capture is None else [None] * len(capture)
 
-    before = mode.recording
-    mode.recording = create_graph
+    where = user_line()
+    before, outer = mode.recording, mode.callbacks
+    mode.recording, mode.callbacks = create_graph, []
     try:
         while queue:
             node, slots = entries.pop(heappop(queue))
@@ -118,7 +121,7 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
             if anomaly.enabled and anomaly.check_nan:
                 _check_nan(node, gradients)
             if not retain_graph:
-                node.release()
+                node.release(where)
             first, fresh = received[0], node.fresh and not create_graph
             for edge, gradient in zip(node.edges, gradients):
                 if edge is not None and gradient is not None:
@@ -127,9 +130,28 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
                         deliver(*edge, gradient, owned)
                     else:  # a Tensor, or a NumPy scalar
                         deliver(*edge, gradient if create_graph else np.asarray(gradient), False)
+        for callback in mode.callbacks:
+            callback()
     finally:
-        mode.recording = before
+        mode.recording, mode.callbacks = before, outer
     return results
+
+
+def queue_callback(function) -> bool:
+    """Call ``function()`` at the end of the backward pass that is running, once.
+
+    Returns:
+        Whether this was the first request of the pass.
+
+    Raises:
+        RuntimeError: if no backward pass is running in this thread.
+    """
+    if mode.callbacks is None:
+        raise RuntimeError("Final callbacks can only be installed during backward pass.")
+    if function in mode.callbacks:
+        return False
+    mode.callbacks.append(function)
+    return True
 
 
 def _captured(slot: list, create_graph: bool, make):
@@ -188,6 +210,9 @@ def _accumulate(node: Accumulate, gradient, owned: bool, create_graph: bool, mak
         compute_waiting()
         leaf._grad.array += gradient
         leaf._grad._bump("the gradient was accumulated in backward()")
+        used = leaf._grad._used
+        if used is not None and used[1] == leaf._grad._version - 1:  # see optim/advice.py
+            leaf._grad._used = used[0], used[1] + 1
     if leaf._post_accumulate_hooks:
         for hook in list(leaf._post_accumulate_hooks.values()):
             hook(leaf)

@@ -138,10 +138,10 @@ class _FunctionNode(Node):
                                    f"compatible with {list(shape)}") from None
         return gradient if gradient.array.dtype == dtype else gradient.to(dtype)
 
-    def release(self) -> None:
+    def release(self, where: str) -> None:
         """Drop the saved Tensors."""
         if self.saved:
-            self.saved = None
+            self.saved, self.freed_at = None, where
 
 
 class Function:

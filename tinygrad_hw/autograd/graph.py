@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
-import sys
 import weakref
 
 import numpy as np
@@ -19,14 +17,13 @@ import numpy as np
 import ops
 from ops.broadcasting import sum_to
 from ops.core import Op, Traced
+from tinygrad_hw.autograd.callers import user_line
 from tinygrad_hw.autograd.mode import anomaly
 
-__all__ = ["Accumulate", "Edge", "Node", "OpNode", "Overwrite", "link", "node_number", "user_line"]
+__all__ = ["Accumulate", "Edge", "Node", "OpNode", "Overwrite", "link", "node_number"]
 
 Edge = tuple["Node", int]
 _numbers = itertools.count(0, -1)
-_PACKAGES = tuple(os.path.dirname(os.path.abspath(module.__file__)) + os.sep
-                  for module in (ops, sys.modules["tinygrad_hw"]))
 
 
 def node_number() -> int:
@@ -36,18 +33,6 @@ def node_number() -> int:
     True
     """
     return next(_numbers)
-
-
-def user_line() -> str:
-    """``file:line in function`` of the innermost frame outside the engine.
-
-    >>> user_line().endswith("in <module>")
-    True
-    """
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGES):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 
 class Node:
@@ -60,6 +45,8 @@ class Node:
         hooks: output index -> functions that see, and may replace, the gradient of that output.
         retained: output index -> weak reference to the Tensor that keeps that gradient (`retain_grad`).
         where: the user's line that made the node, kept in anomaly mode only.
+        freed_at: the user's line of the backward that freed what the node saved.
+        spent: whether a backward that freed the graph began here.
         fresh: whether `backward` returns arrays that nobody else holds (unless they are views or the
             cotangent).
     """
@@ -67,6 +54,8 @@ class Node:
     hooks: dict | None = None
     retained: dict | None = None
     where: str | None = None
+    freed_at: str | None = None
+    spent = False
     outputs = 1
     fresh = True
 
@@ -95,25 +84,40 @@ class Node:
         """
         raise NotImplementedError
 
-    def release(self) -> None:
-        """Drop what was saved; a later `backward` is an error if anything was."""
+    def continues_spent(self) -> bool:
+        """Whether the node, or one right before it, adds to the result of a backward that is over."""
+        before = [edge[0] for edge in self.edges if edge is not None]
+        return any(node.spent or any(edge and edge[0].spent for edge in node.edges) for node in before)
+
+    def describe(self) -> str:
+        """What the node stands for, in the texts of errors: ``mul of (2, 3) and (3,)``."""
+        return self.name()
+
+    def _called(self) -> str:
+        """Where the op was called, or how to learn it: remembering it costs as much as the op."""
+        if self.where:
+            return f"{self.describe()} was called at {self.where}."
+        return f"To see the line that called {self.describe()}, run under autograd.detect_anomaly()."
+
+    def release(self, where: str) -> None:
+        """Drop what was saved, for a backward at the user's line ``where``; a later one is an error if
+        anything was."""
 
     def freed(self) -> RuntimeError:
         """The error for a second pass over what the first one freed."""
-        made = f" The op was called at {self.where}." if self.where else ""
         return RuntimeError("Trying to backward through the graph a second time: the values that "
-                            f"{self.name()} saved were freed by the first backward.{made} Call "
-                            "backward(retain_graph=True) the first time, or compute the forward pass "
-                            "again.")
+                            f"{self.name()} saved were freed by the backward at {self.freed_at}. "
+                            f"{self._called()} Call backward(retain_graph=True) the first time, or compute "
+                            "the forward pass again; a value of an earlier step goes on with .detach().")
 
     def stale(self, what: str, array: np.ndarray, counter: list, version: int) -> RuntimeError:
         """The error for a saved value that was changed in place since."""
-        made = f" (made at {self.where})" if self.where else ""
         return RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace "
-            f"operation: {what} of shape {array.shape}, saved by {self.name()}{made}, is at version "
-            f"{counter[0]}; expected version {version} instead. It was changed at {counter[1]}. Write "
-            "the result to a new tensor there (x = x + 1 for x += 1), or clone() the value first."
+            f"operation: {'the result' if what == 'ans' else what} of shape {array.shape}, saved by "
+            f"{self.name()}, is at version {counter[0]}; expected version {version} instead. It was changed "
+            f"at {counter[1]}. Write the result to a new tensor there (x = x + 1 for x += 1), or clone() "
+            f"the value first. {self._called()}"
         )
 
 
@@ -285,6 +289,11 @@ class OpNode(Node):
         """``MulBackward0`` for the op ``mul``."""
         return "".join(word.capitalize() for word in self.op.name.split("_")) + "Backward0"
 
+    def describe(self) -> str:
+        """The op and the shapes of what is differentiated; see `Node.describe`."""
+        shapes = [one[0] for fit in self._fits for one in (fit if type(fit) is list else [fit]) if one]
+        return f"{self.op.name} of {' and '.join(map(str, shapes))}"
+
     def backward(self, gradients: list, create_graph: bool) -> list:
         """Apply the gradient rules; see `Node.backward`."""
         saved = self.saved
@@ -346,10 +355,11 @@ class OpNode(Node):
             edge = (self, 0) if edge == 0 else None
         return kind._with_history(value, edge, counter)
 
-    def release(self) -> None:
+    def release(self, where: str) -> None:
         """Drop the saved arrays; a node that saved none may run again."""
         if any(self.origins or ()):
             self.saved = self.origins = None
+            self.freed_at = where
 
 
 def _save_several(values) -> tuple:

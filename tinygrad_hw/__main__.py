@@ -6,18 +6,25 @@ import argparse
 import sys
 import time
 
+from tinygrad_hw.compat import command
+
 __all__ = ["main"]
 
 
-def _warm_up(options: argparse.Namespace) -> None:
+def _warm_up(options: argparse.Namespace) -> int:
     from ops.kernels.jit import cache_folder
     from tinygrad_hw.warmup import remove_stale, warm_up
 
     start = time.perf_counter()
-    count = warm_up(tuple(dict.fromkeys(options.dtype)), options.quiet)
+    try:
+        count = warm_up(tuple(dict.fromkeys(options.dtype)), options.quiet)
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept", file=sys.stderr)
+        return 130
     print(f"{count} kernels and ops ready in {time.perf_counter() - start:.0f} s, kept in {cache_folder()}")
     if options.clean:
         print(f"removed {remove_stale() / 1e6:.0f} MB of kernels of other versions")
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,18 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     warmup.add_argument("--clean", action="store_true", help="then remove the kernels of other versions")
     warmup.add_argument("--quiet", action="store_true", help="no progress bar")
     warmup.set_defaults(run=_warm_up)
+    command.add_command(commands)
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except KeyboardInterrupt:
-        print("stopped; what was finished is kept", file=sys.stderr)
-        return 130
-    return 0
+    return options.run(options)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class _Conversions:
             if dtype not in by_name:
                 raise ValueError(f"invalid type: {dtype!r}; use one of {', '.join(by_name)}")
             dtype = by_name[dtype]
-        return self.to(dtype=as_dtype(dtype))
+        return self.to(dtype=as_dtype(getattr(dtype, "dtype", dtype)))  # FloatTensor has a dtype
 
     def type_as(self, other):
         """The Tensor in the dtype of another."""

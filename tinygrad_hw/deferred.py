@@ -56,7 +56,7 @@ class _Stage:
         recording: whether gradients are recorded.
         order: number reserved for the node.
         owner: weak reference to the Deferred that waits.
-        node: weak reference to the node that computed the stage.
+        node: weak reference to the stage's node, once it is computed.
         source: weak reference to the stage that this one leads on from.
         children: ``(op, arguments after the first, stage)`` for what leads on from here, if recorded.
     """
@@ -79,23 +79,25 @@ class _Stage:
             self.children = [one for one in self.children if one[2].matters()] + [(op, args, child)]
         return child
 
-    def waits(self) -> Deferred | None:
-        """The Tensor that waits for this stage; None if it is computed, changed or gone."""
+    def holder(self) -> Deferred | None:
+        """The Tensor that stands at this stage; None if it was looked at, changed or is gone."""
         owner = self.owner()
         return owner if owner is not None and owner._stage is self else None
 
     def matters(self) -> bool:
         """Whether the gradient of anything that is still there comes by here."""
-        if self.chain is None:
-            node = self.node()
-            return node is not None and node.saved is not None
-        return self.waits() is not None or any(child.matters() for _, _, child in self.children)
+        if self.chain is not None and self.holder() is not None or _usable(self.node()):
+            return True
+        return any(child.matters() for _, _, child in self.children)
 
-    def end(self) -> list:
-        """Let go of the arguments, and of what led on from here, which is returned."""
+    def take_children(self) -> list:
+        """What led on from here, which is put behind the Tensor now."""
         children, self.children = self.children, []
-        self.chain = self.values = self.arrays = None
         return children
+
+    def end(self) -> None:
+        """Let go of the arguments: the values are there."""
+        self.chain = self.values = self.arrays = None
 
     def renew_locks(self) -> None:
         """Forget who held the locks: in the child of a fork these threads do not exist."""
@@ -161,9 +163,24 @@ class Deferred(Tensor):
         while (stage := vars(self).get("_stage")) is not None:
             with stage.lock:
                 if self._stage is stage:  # no other thread was here first
-                    self._compute(stage)
+                    self._fill(stage)
+                    self._stage = None
+                    if "_history" in vars(self):
+                        _put_behind(self, stage.take_children())
 
-    def _compute(self, stage: _Stage) -> None:
+    def fill(self) -> None:
+        """Compute the values and the node, before memory changes that they come from.
+
+        What led on from here stays as it is: another thread may be in its backward pass.
+        """
+        while (stage := vars(self).get("_stage")) is not None and stage.chain is not None:
+            with stage.lock:
+                if self._stage is stage:
+                    self._fill(stage)
+
+    def _fill(self, stage: _Stage) -> None:
+        if stage.chain is None:
+            return
         op, arrays = stage.chain.fused(tuple(stage.arrays))
         outputs = op.forward(*arrays)
         outputs = outputs if op.outputs else (outputs,)
@@ -174,11 +191,8 @@ class Deferred(Tensor):
             if node is not None:
                 node.order, stage.node = stage.order, weakref.ref(node)
                 vars(self)["_history"] = (node, 0)
-        self._stage = None
+        stage.end()
         waiting.pop(id(self), None)
-        children = stage.end()
-        if "_history" in vars(self):
-            _put_behind(self, children)
 
     def _settle(self) -> None:
         """Become a plain Tensor in row-major memory."""
@@ -286,7 +300,8 @@ class Deferred(Tensor):
         taken over in place of a copy.
         """
         stage, following = self._stage, result._stage if type(result) is Deferred else None
-        if stage is not None and following is not None and following.source() is stage:
+        if following is not None and following.chain is not None and following.source() is stage \
+                and stage is not None and stage.chain is not None:
             self._stage = following  # nobody can look at the old values any more
             following.owner = weakref.ref(self)
             self._bump()
@@ -315,22 +330,27 @@ def _put_behind(value: Tensor, children: list) -> None:
     """Let all that was put off past ``value``, which is computed now, follow from it op by op."""
     for op, args, stage in children:
         with stage.lock:
+            holder, fused = stage.holder(), stage.node()  # held, so that they cannot go meanwhile
             if not stage.matters():
                 continue
             with enable_grad():
                 result = Tensor.record(op, (value, *args), {})
             result = result[0] if op.outputs else result
             node = result._history[0]
-            if stage.chain is None:
-                fused = stage.node()
+            if stage.chain is not None:
+                stage.end()
+                node.order, stage.node = stage.order, weakref.ref(node)
+                if holder is not None:
+                    holder._adopt(result)
+            elif _usable(fused):
                 for name in ("op", "_plan", "_fits", "saved", "origins", "edges"):
                     setattr(fused, name, getattr(node, name))
-                continue
-            node.order, stage.node = stage.order, weakref.ref(node)
-            owner, further = stage.waits(), stage.end()
-            if owner is not None:
-                owner._adopt(result)
-            _put_behind(result, further)
+            _put_behind(result if holder is None else holder, stage.take_children())
+
+
+def _usable(node) -> bool:
+    """Whether a node is there and has not been freed."""
+    return node is not None and node.saved is not None
 
 
 def _nobody() -> None:

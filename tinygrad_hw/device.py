@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["check_device", "cpu", "device"]
+__all__ = ["check_device", "cpu", "device", "unavailable"]
+
+
+def unavailable(name: str) -> str:
+    """The text of the error for a device that is not the CPU.
+
+    >>> unavailable("mps")
+    "device 'mps' is not available: tinygrad_hw computes on the CPU; use device('cpu')"
+    """
+    return f"device {name!r} is not available: tinygrad_hw computes on the CPU; use device('cpu')"
 
 
 class device:
     """Where a Tensor lives.  Only the CPU exists here; anything else is refused with a way out.
+
+    ``with device("cpu"):`` is accepted and changes nothing.
 
     >>> device("cpu")
     device(type='cpu')
@@ -16,20 +27,26 @@ class device:
     RuntimeError: device 'cuda' is not available: tinygrad_hw computes on the CPU; use device('cpu')
     """
 
-    index = None
-
     def __init__(self, type="cpu", index: int | None = None):
-        name = type.type if isinstance(type, device) else str(type)
-        if name.split(":")[0] != "cpu":
-            raise RuntimeError(f"device {name!r} is not available: tinygrad_hw computes on the CPU; use "
-                               "device('cpu')")
-        self.type = "cpu"
+        name = str(type)
+        kind, _, number = name.partition(":")
+        if kind != "cpu":
+            raise RuntimeError(unavailable(f"cuda:{type}" if isinstance(type, int) else name))
+        if number and not number.isdecimal():
+            raise RuntimeError(f"Invalid device string: {name!r}; write 'cpu'")
+        self.type, self.index = "cpu", int(number) if number else index
 
     def __repr__(self) -> str:
-        return "device(type='cpu')"
+        return "device(type='cpu')" if self.index is None else f"device(type='cpu', index={self.index})"
 
     def __str__(self) -> str:
-        return "cpu"
+        return "cpu" if self.index is None else f"cpu:{self.index}"
+
+    def __enter__(self) -> device:
+        return self
+
+    def __exit__(self, *error) -> bool:
+        return False
 
     def __eq__(self, other) -> bool:
         return isinstance(other, device)

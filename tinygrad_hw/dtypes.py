@@ -8,6 +8,9 @@ from ops.promotion import default_dtype
 
 __all__ = ["dtype", "finfo", "iinfo", "of"]
 
+LIBRARY = "tinygrad_hw"
+"""What dtypes and shapes print in front of their names; ``python -m tinygrad_hw run`` makes it torch."""
+
 
 class dtype:
     """The type of a Tensor's elements; prints and compares like ``torch.dtype``.
@@ -31,7 +34,7 @@ class dtype:
         self.is_signed = self.dtype.kind in "fi"
 
     def __repr__(self) -> str:
-        return f"tinygrad_hw.{self.name}"
+        return f"{LIBRARY}.{self.name}"
 
     def __reduce__(self):
         return of, (self.name,)

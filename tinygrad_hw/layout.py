@@ -6,6 +6,7 @@ import numpy as np
 
 from tinygrad_hw import dtypes
 from tinygrad_hw.device import cpu, device
+from tinygrad_hw.formats import strided
 
 __all__ = ["Layout", "Size"]
 
@@ -25,7 +26,7 @@ class Size(tuple):
         return count
 
     def __repr__(self) -> str:
-        return f"tinygrad_hw.Size({list(self)})"
+        return f"{dtypes.LIBRARY}.Size({list(self)})"
 
     def __getitem__(self, index):
         item = tuple.__getitem__(self, index)
@@ -40,7 +41,7 @@ class Layout:
 
     is_cuda = is_sparse = False
     is_cpu = True
-    layout = "torch.strided"
+    layout = strided
 
     @property
     def shape(self) -> Size:

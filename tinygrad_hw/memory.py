@@ -13,7 +13,8 @@ from ops.core import array_of
 from ops.indexing.items import assign, setitem
 from ops.promotion import can_cast
 from ops.shape.layout import view_scatter
-from tinygrad_hw.autograd.graph import Accumulate, Edge, OpNode, Overwrite, link, user_line
+from tinygrad_hw.autograd.callers import user_line, warn_user
+from tinygrad_hw.autograd.graph import Accumulate, Edge, OpNode, Overwrite, link
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.waiting import compute_waiting
 
@@ -145,6 +146,9 @@ class SharedMemory:
                                f"{self.dtype}; convert the tensor first or use the operation that is "
                                "not in-place")
         if history is not None:
+            if self.array.ndim == 0 and history[0].continues_spent():
+                warn_user("a running total of losses keeps the graph of every batch: backward() has been "
+                          "through the loss that is added here; add its number, total += loss.item()")
             self._keep_original(history[0], since)
         array = result.array
         if array.dtype != self.array.dtype and history is not None:

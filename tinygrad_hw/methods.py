@@ -21,10 +21,11 @@ __all__ = ["IN_PLACE", "METHODS", "where"]
 
 METHODS = """
     abs absolute acos acosh add addcdiv addcmul arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
-    asinh atan atan2 atanh bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min
-    clip copysign cos cosh deg2rad div divide erf erfc erfinv exp exp2 expm1 float_power floor
-    floor_divide fmax fmin fmod frac hypot ldexp lerp log log10 log1p log2 logaddexp logaddexp2 logit
-    maximum minimum mul multiply nan_to_num neg negative positive pow rad2deg reciprocal remainder round
+    asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
+    bitwise_xor ceil clamp clamp_max clamp_min clip copysign cos cosh deg2rad div divide erf erfc erfinv exp
+    exp2 expm1 float_power floor floor_divide fmax fmin fmod frac hypot ldexp lerp log log10 log1p log2
+    logaddexp logaddexp2 logit maximum minimum mul multiply nan_to_num neg negative positive pow rad2deg
+    reciprocal remainder round
     rsqrt sgn sigmoid sign signbit sin sinc sinh sqrt square sub subtract tan tanh true_divide trunc
     xlogy
 
@@ -42,16 +43,20 @@ METHODS = """
     masked_select moveaxis movedim narrow nonzero ravel repeat_interleave roll rot90 scatter scatter_add
     scatter_reduce select split squeeze swapaxes swapdims t take take_along_dim tensor_split transpose
     tril triu unbind unflatten unfold unsqueeze vsplit view_as expand_as reshape_as
+
+    cholesky corrcoef cov det diagflat digamma dist gcd heaviside inverse lcm lgamma matrix_exp matrix_power
+    nanquantile pinverse quantile
 """.split()
 """Names of the ops that are methods under the same name."""
 
 IN_PLACE = """
     abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr asin asinh atan atan2 atanh
-    baddbmm bitwise_and bitwise_not bitwise_or bitwise_xor ceil clamp clamp_max clamp_min clip copysign
+    baddbmm arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_left_shift bitwise_not
+    bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip copysign
     cos cosh cumprod cumsum deg2rad div divide erf erfc erfinv exp exp2 expm1 float_power floor
     floor_divide fmod frac hypot ldexp lerp log log10 log1p log2 logit mul multiply nan_to_num neg
     negative pow rad2deg reciprocal remainder round rsqrt sgn sigmoid sign sin sinc sinh sqrt square sub
-    subtract tan tanh true_divide trunc xlogy relu tril triu
+    subtract tan tanh true_divide trunc xlogy relu tril triu digamma gcd heaviside lcm lgamma
 
     eq ge greater greater_equal gt le less less_equal logical_and logical_not logical_or logical_xor lt
     ne not_equal

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from ops.random.generator import Generator, default_generator
 from tinygrad_hw.tensor import Tensor
 
-__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed",
-           "set_rng_state"]
+__all__ = ["Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",
+           "seed", "set_rng_state"]
 
 
 def manual_seed(seed: int) -> Generator:
@@ -58,3 +60,22 @@ def set_rng_state(new_state: Tensor) -> None:
     >>> set_rng_state(get_rng_state())
     """
     default_generator.set_state(new_state.array)
+
+
+@contextlib.contextmanager
+def fork_rng(devices=None, enabled: bool = True, device_type: str = "cpu"):
+    """A block after which the default generator is where it was before.
+
+    >>> import tinygrad_hw
+    >>> before = get_rng_state()
+    >>> with fork_rng():
+    ...     _ = tinygrad_hw.rand(3)
+    >>> bool((get_rng_state() == before).all())
+    True
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)

@@ -46,6 +46,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     __array_priority__ = 1000
     _history: Edge | None = None  # (node, output index) that a gradient for this Tensor goes to
     _grad = _view = _accumulator = _post_accumulate_hooks = None
+    _used: tuple[int, int] | None = None  # of a gradient: the versions that optimizer.step() used, see there
     deferred = False  # whether the values may be uncomputed, or in another order than they seem
     _begin_chain = None  # set by deferred.py
 

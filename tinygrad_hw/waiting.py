@@ -27,7 +27,7 @@ def compute_waiting() -> None:
     for reference in list(waiting.values()):
         tensor = reference()
         if tensor is not None:
-            tensor.compute()
+            tensor.fill()
 
 
 def note_numpy(tensor) -> None:

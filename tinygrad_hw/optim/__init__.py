@@ -1,6 +1,6 @@
 """Optimizers and learning-rate schedules, with torch.optim's names and update rules."""
 
-from tinygrad_hw.optim import lr_scheduler
+from tinygrad_hw.optim import lr_scheduler, swa_utils
 from tinygrad_hw.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from tinygrad_hw.optim.adaptive import Adadelta, Adagrad, RMSprop
 from tinygrad_hw.optim.asgd import ASGD
@@ -10,4 +10,4 @@ from tinygrad_hw.optim.rprop import Rprop
 from tinygrad_hw.optim.sgd import SGD
 
 __all__ = ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "Optimizer",
-           "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler"]
+           "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler", "swa_utils"]

@@ -6,13 +6,15 @@ import collections
 import copy
 import itertools
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 
 from ops.promotion import default_dtype
-from tinygrad_hw.autograd.graph import user_line
+from tinygrad_hw.autograd.callers import user_line
 from tinygrad_hw.autograd.mode import enable_grad
 from tinygrad_hw.hooks import RemovableHandle
+from tinygrad_hw.optim.advice import no_parameters, note_use, warn_of_replaced
 from tinygrad_hw.optim.step_hooks import (
     hooked,
     register_optimizer_step_post_hook,
@@ -62,6 +64,9 @@ class Optimizer:
     _stepping = False
     """Whether `step` is running."""
 
+    _first_step = True
+    """Whether `step` has not run yet."""
+
     _stepped: bool | None = None
     """False once a learning-rate schedule watches this optimizer, then True after the first step."""
 
@@ -85,6 +90,8 @@ class Optimizer:
         self.state: dict = collections.defaultdict(dict)
         self.param_groups: list[dict] = []
         self._hooks = collections.defaultdict(collections.OrderedDict)
+        if not isinstance(params, Iterable):
+            raise no_parameters(params)
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list; does the model register its "
@@ -167,6 +174,9 @@ class Optimizer:
         where = f"{user_line()}, optimizer.step()"
         for group in self.param_groups:
             self._step_group(group, where)
+        if self._first_step:
+            self._first_step = False
+            warn_of_replaced(self.param_groups)
         return loss
 
     def _step_group(self, group: dict, where: str) -> None:
@@ -184,6 +194,7 @@ class Optimizer:
             entries.append((parameter.array, gradient.array, state))
         if not entries:
             return
+        note_use(changed[0]._grad)
         compute_waiting()
         try:
             self.update_group(entries, group)

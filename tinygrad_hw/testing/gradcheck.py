@@ -49,8 +49,9 @@ def gradcheck(func, inputs, *, eps: float = 1e-6, atol: float = 1e-5, rtol: floa
 
     Raises:
         GradcheckError: naming the argument, the index, both values, the input there, and what to change.
-        ValueError: if no input requires a gradient.
-        RuntimeError: if an input overlaps itself in memory (stride 0).
+        ValueError: if no input requires a gradient, or for a step or tolerance that makes no sense.
+        RuntimeError: if an input overlaps itself (stride 0) or another one in memory.
+        TypeError: if an output is no Tensor.
         NotImplementedError: for ``check_forward_ad`` and the batched checks: the engine has neither
             forward mode nor vmap.
 

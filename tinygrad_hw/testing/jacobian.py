@@ -23,9 +23,13 @@ def as_tuple(value) -> tuple:
 
 
 def floating_outputs(result) -> list[Tensor]:
-    """The floating Tensors among what a function returned."""
+    """The floating Tensors among what a function returned; what is no Tensor is refused."""
     several = result if isinstance(result, (tuple, list)) else (result,)
-    return [out for out in several if isinstance(out, Tensor) and out.array.dtype.kind == "f"]
+    for number, out in enumerate(several):
+        if not isinstance(out, Tensor):
+            raise TypeError(f"output {number} of the function is {type(out).__name__}, not Tensor; return a "
+                            "Tensor, or a tuple of them, computed from the inputs")
+    return [out for out in several if out.array.dtype.kind == "f"]
 
 
 def _change(after: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 
 import numpy as np
@@ -32,10 +33,41 @@ class Tolerance:
     jacobian_limit: float
     seed: int
 
+    def __post_init__(self):
+        if not self.eps > 0:
+            raise ValueError("eps is the step of the difference quotient and must be positive, got "
+                             f"{self.eps}")
+        if not (self.atol >= 0 and self.rtol >= 0 and self.nondet_tol >= 0):
+            raise ValueError("atol, rtol and nondet_tol must be 0 or more, got "
+                             f"{self.atol}, {self.rtol} and {self.nondet_tol}")
+
 
 def random_numbers(rng, shape) -> np.ndarray:
     """Numbers between 0.5 and 1.5 with random signs: none is so small that it hides an error."""
     return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))
+
+
+def _addresses(array: np.ndarray) -> np.ndarray:
+    """The address of every element."""
+    start = array.__array_interface__["data"][0]
+    return start + sum((np.arange(n).reshape(-1, *(1,) * (array.ndim - 1 - axis)) * step
+                        for axis, (n, step) in enumerate(zip(array.shape, array.strides))), np.int64(0))
+
+
+def _overlaps_itself(array: np.ndarray) -> bool:
+    """Whether two elements share an address, as after `expand` or `unfold`."""
+    return not array.flags.forc and np.unique(_addresses(array)).size < array.size
+
+
+def _check_sharing(inputs) -> None:
+    """Refuse different inputs that share memory: a step of one element would move two."""
+    leaves = [(i, t) for i, t in enumerate(inputs) if isinstance(t, Tensor)]
+    for (i, one), (j, other) in itertools.combinations(leaves, 2):
+        if one is not other and (one.requires_grad or other.requires_grad) and np.may_share_memory(
+                one.array, other.array) and np.intersect1d(_addresses(one.array),
+                                                           _addresses(other.array)).size:
+            raise RuntimeError(f"inputs {i} and {j} share memory, so an element of one cannot be moved "
+                               "alone; call .clone() on one of them before passing it to gradcheck.")
 
 
 def check_leaves(inputs) -> None:
@@ -49,8 +81,9 @@ def check_leaves(inputs) -> None:
             warnings.warn(f"Input #{position} requires gradient and is not a double precision floating "
                           f"point or complex, but {tensor.dtype}. This check will likely fail; call "
                           ".double() on it.", stacklevel=4)
-        if array.size and any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape)):
-            raise RuntimeError(f"The {position}th input has a dimension with stride 0. gradcheck only "
+        if _overlaps_itself(array):
+            what = "a dimension with stride 0" if 0 in array.strides else "elements that share memory"
+            raise RuntimeError(f"The {position}th input has {what}. gradcheck only "
                                "supports inputs that are non-overlapping to be able to compute the "
                                "numerical gradients correctly. You should call .contiguous on the input "
                                "before passing it to gradcheck.")
@@ -60,6 +93,7 @@ def check_leaves(inputs) -> None:
     if not found:
         raise ValueError("gradcheck expects at least one input tensor to require gradient, but none of "
                          "them have requires_grad=True.")
+    _check_sharing(inputs)
 
 
 def compare(func, inputs, names, order: int, check: Tolerance) -> None:
@@ -73,15 +107,19 @@ def compare(func, inputs, names, order: int, check: Tolerance) -> None:
                                  f"'{names[position]}'); work on a copy (.clone())")
     rng = np.random.Generator(np.random.Philox(check.seed))
     cotangent = random_numbers(rng, problem.size)
-    joint = _reproducible(problem, cotangent, names, check)
+    values, joint = _reproducible(problem, cotangent, names, check)
+    full = problem.size * sum(t.array.size for _, t in problem.leaves) <= check.jacobian_limit
+    if check.check_undefined_grad and len(problem.outputs) > 1 and (check.fast_mode or not full):
+        _check_missing(problem, cotangent, joint, names, check)
     if check.fast_mode:
         tables = None
-    elif problem.size * sum(t.array.size for _, t in problem.leaves) <= check.jacobian_limit:
+    elif full:
         rows, tables = None, _full(problem, cotangent, joint, names, check)
     else:
         rows = np.stack([cotangent, *(random_numbers(rng, problem.size) for _ in range(RANDOM_ROWS - 1))])
         others = [problem.backward(problem.outputs, problem.split(row)) for row in rows[1:]]
         tables = [np.stack([g.array.ravel() for g in column], axis=1) for column in zip(joint, *others)]
+    _warn_of_blindness(problem, tables, names, order, check)
     met: list[tuple[str, kinks.Kink]] = []
     for number, (position, tensor) in enumerate(problem.leaves):
         leaf = _Leaf(problem, position, names[position], tensor, order, check, met)
@@ -89,24 +127,44 @@ def compare(func, inputs, names, order: int, check: Tolerance) -> None:
             leaf.compare_fast(cotangent, joint[number].array, rng)
         else:
             leaf.compare(tables[number], rows)
+    difference = _spread(problem.values(), values)
+    if not difference <= check.nondet_tol:
+        raise GradcheckError("the function is not deterministic: at the same inputs it gives other values "
+                             f"after some calls (by {difference:.3g}). Let it keep no state.")
     if met:
         kinks.warn(*met[0], len(met) - 1, stacklevel=4)
 
 
-def _reproducible(problem: Problem, cotangent: np.ndarray, names, check: Tolerance) -> list[Tensor]:
-    """The gradients along a cotangent, after two calls and two backward passes gave the same."""
+def _spread(one, two) -> float:
+    """The largest difference of two arrays."""
+    return float(np.max(np.abs(np.nan_to_num(one) - np.nan_to_num(two)), initial=0.0))
 
-    def spread(one, two):
-        return float(np.max(np.abs(np.nan_to_num(one) - np.nan_to_num(two)), initial=0.0))
 
-    difference = spread(problem.values(), problem.values())
+def _warn_of_blindness(problem: Problem, tables, names, order: int, check: Tolerance) -> None:
+    """Say of which inputs the gradient is so small that the tolerance would hide any error."""
+    for (position, _), table in zip(problem.leaves, tables or ()):
+        largest = float(np.max(np.abs(table), initial=0.0))
+        if order == 1 and 0 < largest < check.atol:
+            warnings.warn(f"The gradient of input {position} (argument '{names[position]}') is nowhere "
+                          f"larger than {largest:.3g}, and an error up to atol={check.atol:g} is allowed: "
+                          "nothing is proved of it. Scale the function up, or lower atol.", stacklevel=4)
+
+
+def _reproducible(problem: Problem, cotangent: np.ndarray, names, check: Tolerance):
+    """The values, and the gradients along a cotangent, after two calls and two passes gave the same."""
+    values = problem.values()
+    difference = _spread(values, problem.values())
     if not difference <= check.nondet_tol:
         raise GradcheckError("the function is not deterministic: two equal calls differ by "
                              f"{difference:.3g}. Seed its random numbers inside the function (dropout: "
                              "call .eval()), or, if the spread is expected, raise nondet_tol.")
-    first, second = (problem.backward(problem.outputs, problem.split(cotangent)) for _ in range(2))
+    received = cotangent.copy()
+    first, second = (problem.backward(problem.outputs, problem.split(received)) for _ in range(2))
+    if not np.array_equal(received, cotangent):
+        raise GradcheckError("the backward changes the gradient it receives, which others may still need; "
+                             "work on a copy (g.clone())")
     for (position, tensor), one, two in zip(problem.leaves, first, second):
-        difference = spread(one.array, two.array)
+        difference = _spread(one.array, two.array)
         if not difference <= check.nondet_tol:
             raise GradcheckError("Backward is not reentrant, i.e., it is not reproducible: two runs with "
                                  f"the same cotangent differ by {difference:.3g} in input {position} "
@@ -114,7 +172,7 @@ def _reproducible(problem: Problem, cotangent: np.ndarray, names, check: Toleran
         if one.array.shape != tensor.array.shape or one.array.dtype != tensor.array.dtype:
             raise GradcheckError(f"the gradient of input {position} has shape {one.array.shape} and dtype "
                                  f"{one.dtype}, the input {tensor.array.shape} and {tensor.dtype}")
-    return first
+    return values, first
 
 
 def _full(problem: Problem, cotangent: np.ndarray, joint, names, check: Tolerance) -> list[np.ndarray]:
@@ -122,21 +180,36 @@ def _full(problem: Problem, cotangent: np.ndarray, joint, names, check: Toleranc
     rows = [[g.array.ravel() for g in row] for row in problem.rows(alone=check.check_undefined_grad)]
     tables = [np.stack(column, axis=1) for column in zip(*rows)] if rows else [
         np.zeros((t.array.size, 0)) for _, t in problem.leaves]
-    for (position, tensor), table, along in zip(problem.leaves, tables, joint):
-        expected = (table @ cotangent).reshape(tensor.array.shape)
+    _check_linear(problem, joint, [
+        (table @ cotangent, np.abs(table) @ np.abs(cotangent)) for table in tables
+    ], "one output element", names, check)
+    return tables
+
+
+def _check_missing(problem: Problem, cotangent: np.ndarray, joint, names, check: Tolerance) -> None:
+    """Passes in which all outputs but one receive no gradient, together give the pass with all of them."""
+    parts = problem.split(cotangent)
+    passes = [problem.backward([out], [part]) for out, part in zip(problem.outputs, parts)]
+    _check_linear(problem, joint, [
+        (sum(g.array for g in column), sum(np.abs(g.array) for g in column)) for column in zip(*passes)
+    ], "one output", names, check)
+
+
+def _check_linear(problem: Problem, joint, sums, what: str, names, check: Tolerance) -> None:
+    """The gradients of each leaf along a cotangent against the sum of passes, given with its size."""
+    for (position, tensor), along, (expected, size) in zip(problem.leaves, joint, sums):
+        expected, size = expected.reshape(tensor.array.shape), size.reshape(tensor.array.shape)
         error = np.abs(along.array - expected)
-        size = check.atol + check.rtol * (np.abs(table) @ np.abs(cotangent)).reshape(error.shape)
-        if np.isfinite(expected).all() and not (error <= size).all():
+        if np.isfinite(expected).all() and not (error <= check.atol + check.rtol * size).all():
             index = np.unravel_index(np.argmax(np.nan_to_num(error, nan=np.inf)), error.shape)
             raise GradcheckError(
                 f"the backward is not linear in the gradient it receives: for a random cotangent the "
                 f"gradient of input {position} (argument '{names[position]}') at index "
                 f"{tuple(map(int, index))} is {along.array[index]:.10g}, the same combination of passes "
-                f"with one output element each gives {expected[index]:.10g}. Look for a cotangent that is "
-                "used twice or not at all, or for an output whose missing gradient is not taken for zero "
+                f"with {what} each gives {expected[index]:.10g}. Look for a cotangent that is used twice "
+                "or not at all, or for an output whose missing gradient is not taken for zero "
                 "(check_undefined_grad)."
             )
-    return tables
 
 
 class _Leaf:

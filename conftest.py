@@ -1,8 +1,9 @@
 """What pytest collects and how long it takes.
 
 Parity tests and PyTorch's side of the benchmark are collected only where PyTorch is installed.
-``--quick`` leaves out what is marked slow and tries few random examples; other numbers of examples with
-``--hypothesis-profile`` (see ``tinygrad_hw/testing/pytest_plugin.py``).
+``--quick`` leaves out what is marked slow and, unless they are asked for by name, the parity tests, and tries
+few random examples; other numbers of examples with ``--hypothesis-profile`` (see
+``tinygrad_hw/testing/pytest_plugin.py``).
 """
 
 import importlib.util
@@ -22,19 +23,22 @@ hypothesis.settings.load_profile("ci")  # before test modules are imported
 
 
 def pytest_addoption(parser):
-    parser.addoption("--quick", action="store_true", help="leave out slow tests, try few random examples")
+    parser.addoption("--quick", action="store_true",
+                     help="leave out slow tests and tests/parity, try few random examples")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: left out by --quick")
     if config.getoption("--quick"):
         hypothesis.settings.load_profile("quick")
+        if not any("parity" in str(argument) for argument in config.args):
+            collect_ignore_glob.append("tests/parity/*")
 
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("--quick"):
         slow = [item for item in items if item.get_closest_marker("slow")]
-        items[:] = [item for item in items if item not in slow]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
 
 

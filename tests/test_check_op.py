@@ -197,6 +197,7 @@ def test_op_of_the_users_own_made_with_the_tables_decorator():
         del TABLE["squared_exp_example"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TABLE)[::9])
 def test_ops_of_the_table(name):
     """The user's tool agrees with the suite: it proves the table's own ops."""

@@ -1,5 +1,7 @@
 """A fixed part of the planted bugs, quick enough for every run of the suite; see ``docs/mutants.md``."""
 
+import functools
+
 import pytest
 
 from ops.core import TABLE
@@ -7,9 +9,10 @@ from tests import test_table
 from tests.mutants import operators, probe, rewrites, runner
 from tests.mutants.__main__ import main, report
 from tests.mutants.equivalent import SET_ASIDE, reason_for
+from tinygrad_hw.testing import gradcheck, gradgradcheck
 
 OPS = ("add", "mul", "maximum", "exp", "tanh", "sum", "amax", "max_dim", "log_softmax", "linear", "cat",
-       "relu", "floor")
+       "split", "relu", "floor")
 """Ops of most families, those whose mutants are planted in a second or less."""
 
 THROUGH_PYTEST = ("test_a_hook_that_returns_nonsense_is_named", "test_modes_as_context_and_decorator")
@@ -23,6 +26,17 @@ def test_mutants_of_an_op_are_killed(name):
     outcomes = runner.run_op(name)
     survivors = [outcome.name for outcome in outcomes if outcome.survived]
     assert not survivors and sum(outcome.killer is not None for outcome in outcomes) >= 3
+
+
+@pytest.mark.parametrize("name", ["mul", "exp", "sum", "log_softmax", "cat", "split", "narrow"])
+def test_fast_mode_finds_what_the_full_mode_finds(name, monkeypatch):
+    """Difference quotients alone, along random directions: every mutant of smooth ops is still killed."""
+    for check in (gradcheck, gradgradcheck):
+        monkeypatch.setattr(test_table, check.__name__, functools.partial(check, fast_mode=True))
+    for other in ("test_recorded_gradient", "test_gradient_of_some_parts"):
+        monkeypatch.setattr(test_table, other, lambda name: None)
+    survivors = [outcome.name for outcome in runner.run_op(name) if outcome.survived]
+    assert not survivors
 
 
 @pytest.mark.parametrize("mutant", DIRECT, ids=lambda mutant: mutant.what.replace(" ", "_"))

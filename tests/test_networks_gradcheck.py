@@ -1,7 +1,7 @@
 """Layers, losses and whole networks against difference quotients in float64.
 
-The networks are those of the five course systems and of the benchmark, at small size with every parameter
-and pixel checked, and at full size along random directions.
+The networks are those of the course systems and of the benchmark, at small size with every parameter
+and pixel checked, and as `nets` trains them along random directions.
 """
 
 import warnings
@@ -11,6 +11,10 @@ import pytest
 
 import tinygrad_hw as thw
 from bench import nets as course
+from nets import autoencoders, handwriting, nist36
+from nets.classification import coco_nets, dog_net, fashion_net
+from nets.pretrained.resnet import resnet18
+from nets.scenes.networks import CifarNet
 from tinygrad_hw import nn
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.testing import (
@@ -255,6 +259,43 @@ def test_every_parameter_and_pixel_of_small_networks(name):
         assert check(net, x, loss=lambda out: F.cross_entropy(out, labels))
 
 
+def along_directions(loss, leaves):
+    """`gradcheck` of a network with many relus, one of which may lie within the step of 0."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", KinkWarning)
+        return gradcheck(loss, leaves, fast_mode=True)
+
+
+TRAINED = {
+    "nist36-mlp": (nist36.MLP, (2, 1, 32, 32)), "nist36-cnn": (nist36.CNN, (2, 1, 32, 32)),
+    "nist36-autoencoder": (nist36.Autoencoder, (2, 1, 32, 32)),
+    "nist36-deep": (handwriting.CharacterNet, (3, 1, 32, 32)),
+    "nist36-autoencoder-conv": (autoencoders.ConvAutoencoder, (3, 1, 32, 32)),
+    "coco net1": (coco_nets.net1, (1, 3, 64, 64)), "coco net2": (coco_nets.net2, (1, 3, 64, 64)),
+    "coco net3": (coco_nets.net3, (1, 3, 64, 64)),
+    "coco net3, residual": (lambda: coco_nets.CourseNet(1, 10, True), (1, 3, 64, 64)),
+    "coco net4": (coco_nets.Net4, (3, 3, 24, 24)), "dogs": (dog_net.DogNet, (2, 3, 32, 32)),
+    "fashion-cnn": (fashion_net.FashionNet, (3, 3, fashion_net.SIDE, fashion_net.SIDE)),
+    "scenes": (CifarNet, (3, 3, 32, 32)), "resnet18": (resnet18, (1, 3, 32, 32)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_networks_that_are_trained(name):
+    """All parameters (of ResNet's 62 every fifth) and pixels, batch normalisation by the batch."""
+    build, shape = TRAINED[name]
+    thw.manual_seed(3)
+    net, x = build().double(), uniform(*shape, seed=81, low=0.0).requires_grad_()
+    for layer in net.modules():
+        if isinstance(layer, nn.Dropout) or name == "resnet18":  # a batch of one pixel has no variance
+            layer.eval()
+    out = net(x)
+    weights = uniform(*out.shape, seed=82)
+    parameters = list(net.parameters())[::5 if name == "resnet18" else 1]
+    assert along_directions(lambda *_: (net(x) * weights).sum(), (x, *parameters))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in course.TASKS if not name.startswith(("resnet", "squeeze"))
                                   and not name.endswith(("b64", "12288-1000-256-2-b10"))] + ["lenet-3ch-b64"])
@@ -270,6 +311,4 @@ def test_networks_of_full_size(name):
     def loss(x, *parameters):
         return task.loss(thw, net(x), target)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", KinkWarning)  # of some 100,000 relus one may be within eps of 0
-        assert gradcheck(loss, (x, *net.parameters()), fast_mode=True)
+    assert along_directions(loss, (x, *net.parameters()))

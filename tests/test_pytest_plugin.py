@@ -59,8 +59,14 @@ def test_profiles_are_chosen_with_hypothesis_option(tmp_path, profile):
 @pytest.mark.slow
 def test_quick_option_of_this_project(tmp_path):
     (tmp_path / "none.ini").write_text("[pytest]\n")
-    line = run(tmp_path, "--quick", count=5, conftest=(ROOT / "conftest.py").read_text())
+    parity = tmp_path / "tests" / "parity" / "test_other.py"
+    parity.parent.mkdir(parents=True)
+    parity.write_text("def test_other():\n    pass\n")
+    conftest = (ROOT / "conftest.py").read_text().replace("HAS_TORCH = ", "HAS_TORCH = True or ")
+    line = run(tmp_path, "--quick", count=5, conftest=conftest)
     assert line.startswith("2 passed, 1 deselected"), line
+    line = run(tmp_path, "--quick", str(parity), count=5, conftest=conftest)
+    assert line.startswith("3 passed, 1 deselected"), line
 
 
 def test_profiles():

@@ -23,6 +23,11 @@ def report(outcomes: list[Outcome]) -> str:
         killed = sum(outcome.killer is not None for outcome in members)
         aside = sum(outcome.reason is not None for outcome in members)
         lines.append(f"{kind:24}{killed:8} / {len(members) - aside:<8} {aside or ''}".rstrip())
+    rules = collections.Counter(outcome.name.partition(":")[0] for outcome in outcomes
+                                if "." in outcome.name.partition(":")[0])
+    if rules:
+        least, most = min(rules.values()), max(rules.values())
+        lines += ["", f"gradients: {len(rules)}, each with {least} to {most} mutants"]
     checks = [outcome.killer for outcome in outcomes if outcome.killer and "::" not in outcome.killer]
     killers = collections.Counter(check.partition("[")[0] for check in checks)
     lines += ["", "killed by: " + ", ".join(f"{name} {count}" for name, count in killers.most_common())]

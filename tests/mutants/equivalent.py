@@ -20,9 +20,9 @@ SET_ASIDE = {
     "only where nothing is reduced or repeated has the gradient the cotangent's shape; there it is the "
     "cotangent": [
         f"{name}.input: passed through" for name in (
-            "expand", "sum_to", "squeeze", "repeat", "repeat_each", "sum", "mean", "prod", "amax",
-            "amin", "max_all", "min_all", "median_all", "max_dim", "min_dim", "median_dim",
-            "kthvalue", "mode")],
+            "expand", "sum_to", "squeeze", "repeat", "repeat_each", "narrow", "sum", "mean", "prod",
+            "logsumexp", "amax", "amin", "max_all", "min_all", "median_all", "nanmedian_all", "max_dim",
+            "min_dim", "median_dim", "nanmedian_dim", "kthvalue", "mode")],
     "the gradient is constant between kinks, so it does not depend on this value": [
         f"{name}: graph lost ({value})" for names, values in (
             (("abs.input", "threshold.input", "hardtanh.input", "relu6.input", "hardsigmoid.input",
@@ -64,7 +64,10 @@ SET_ASIDE = {
                                  ("bias", ("input", "weight", "places")))
         for kind in ("stale value", "graph lost") for value in values] + [
         "channel_norm.weight: * (weight)", "channel_norm.bias: stale value (*)",
-        "channel_norm.bias: graph lost (input)", "channel_norm.bias: graph lost (weight)"],
+        "channel_norm.bias: graph lost (input)", "channel_norm.bias: graph lost (weight)",
+        "gru_update.hidden: stale value (hidden)", "gru_update.hidden: graph lost (hidden)"],
+    "higher orders are computed from the arguments, not from the saved output": [
+        "lstm_update.*: graph lost (state)"],
     "the maxima and the relu only say which elements pass": [
         f"convolution_block.{argument}: graph lost (values)"
         for argument in ("input", "weight", "bias")],

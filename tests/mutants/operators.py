@@ -74,7 +74,7 @@ def mutants_of(op: Op, facts: dict[str, Facts]) -> Iterator[Mutant]:
         for kind, forward in _wrong_choice(op):
             yield Mutant(op.name, argument, kind, "", {"forward": forward})
     if op.joint is not None:
-        yield from _wrong_joint(op)
+        yield from _wrong_joint(op, set.union(*(one.floats for one in facts.values())))
 
 
 # ------------------------------------------------------------------ the gradient that comes out
@@ -127,12 +127,23 @@ def _wrong_result(op, argument, rule, facts):
         yield "moved", "rolled", _after(rule, _rolled)
     if facts.rank > 1:
         yield "moved", "transposed", _after(rule, _transposed)
+    if facts.parts:
+        for detail, change in (("reversed", lambda g: g[::-1]), ("present ones first", _present_first),
+                               ("last", lambda g: [*g[:-1], None] if g[0] is not None else g)):
+            kind = "dropped part" if detail == "last" else "swapped parts"
+            yield kind, detail, Rule(
+                lambda g, *values, change=change: rule.function(change(g), *values), rule.needs)
     if facts.same_shape:
         yield "passed through", "", Rule(
             lambda g, *values: _unless_shapes_differ(g, rule.function(g, *values)), rule.needs)
     if facts.several:
         yield "swapped operands", "order of the gradients", Rule(
             lambda g, *values: tuple(rule.function(g, *values))[::-1], rule.needs)
+
+
+def _present_first(parts: list) -> list:
+    """The cotangents of a node with several outputs, as if those without a gradient were the last."""
+    return sorted(parts, key=lambda part: part is None)
 
 
 def _unless_shapes_differ(g, gradient):
@@ -149,10 +160,10 @@ def _wrong_zero(op, argument, rule, facts):
     yield "one element wrong", "last", instead(lambda g: ops.sub(_spoil_last(g), g))
 
 
-def _wrong_joint(op: Op) -> Iterator[Mutant]:
+def _wrong_joint(op: Op, floats: set[str]) -> Iterator[Mutant]:
     """One of the gradients that a joint rule returns is wrong, the others are right."""
     changes = {"sign flipped": ops.neg, "factor 2.001": lambda x: ops.mul(x, 2.001),
-               "one element wrong": _spoil_last}
+               "zeroed": lambda x: ops.mul(x, 0.0), "one element wrong": _spoil_last, "moved": _rolled}
     for place, argument in enumerate(op.rules):
         for kind, change in changes.items():
             def mutated(g, wanted, *values, place=place, change=change, right=op.joint.function):
@@ -160,6 +171,9 @@ def _wrong_joint(op: Op) -> Iterator[Mutant]:
                              for i, one in enumerate(right(g, wanted, *values)))
 
             yield Mutant(op.name, argument, kind, "joint rule", {"joint": Rule(mutated, op.joint.needs)})
+    for need in sorted(floats.intersection(op.joint.needs)):
+        stale = _with_value(op.joint, need, _on_floats(_of_another_call), before=1)
+        yield Mutant(op.name, next(iter(op.rules)), "stale value", f"joint rule, {need}", {"joint": stale})
 
 
 # ------------------------------------------------------------------ the sum over broadcast axes
@@ -217,9 +231,9 @@ _TRUSTING = ("ops.convolution", "ops.pooling", "ops.normalization", "ops.loss.so
 """Modules whose kernels rely on shapes and options that fit: wrong ones would write past an array."""
 
 
-def _with_value(rule: Rule, need: str, change: Callable) -> Rule:
-    """The rule with ``change`` applied to one of the values it receives."""
-    position = rule.needs.index(need)
+def _with_value(rule: Rule, need: str, change: Callable, before: int = 0) -> Rule:
+    """The rule with ``change`` applied to one of the values it receives, the first ``before`` not counted."""
+    position = rule.needs.index(need) + before
 
     def mutated(g, *values):
         values = list(values)
@@ -248,13 +262,15 @@ def _on_floats(change: Callable) -> Callable:
 
 
 def _shifted(value):
-    """Indices or a mask, each in its neighbour's place."""
+    """Indices or a mask, each in its neighbour's place; of a single index the one before it."""
     if isinstance(value, (tuple, list)):
         return type(value)(map(_shifted, value))
     array = array_of(value)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biu":
         return value
     moved = np.roll(array.reshape(-1), 1).reshape(array.shape)
+    if array.ndim == 0:
+        moved = np.asarray(~array if array.dtype.kind == "b" else array - 1)
     return type(value)._wrap(moved) if isinstance(value, Traced) else moved
 
 

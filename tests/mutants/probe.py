@@ -25,6 +25,7 @@ class Facts:
         calls: how often the rule was called.
         zero: whether its gradient was zero everywhere, always.
         several: whether it returned the gradients of a sequence.
+        parts: whether it received a list of cotangents, one for each of several outputs.
         same_shape: whether some gradient had the cotangent's shape.
         broadcast: whether some gradient was larger than the argument.
         rank, largest: the most dimensions, longer than 1, and elements that a gradient had.
@@ -35,6 +36,7 @@ class Facts:
     calls: int = 0
     zero: bool = True
     several: bool = False
+    parts: bool = False
     same_shape: bool = False
     broadcast: bool = False
     rank: int = 0
@@ -106,10 +108,11 @@ def _note(facts: Facts, g, shape, gradient) -> None:
     facts.calls += 1
     several = isinstance(gradient, (tuple, list))
     facts.several |= several
+    facts.parts |= type(g) is list
     for one in gradient if several else [gradient]:
         if one is not None:
             facts.zero &= not np.any(array_of(one))
-            facts.same_shape |= not several and tuple(one.shape) == tuple(g.shape)
+            facts.same_shape |= not several and not facts.parts and tuple(one.shape) == tuple(g.shape)
             facts.broadcast |= not several and np.size(array_of(one)) > np.prod(shape) > 0
             facts.rank = max(facts.rank, sum(n > 1 for n in one.shape))
             facts.largest = max(facts.largest, np.size(array_of(one)))

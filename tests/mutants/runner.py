@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import importlib
 import inspect
 import io
@@ -66,13 +67,19 @@ def quiet():
 def checks_of(name: str) -> Iterator[tuple[str, Callable]]:
     """The suite's checks of an op's gradient, as functions without arguments, the quickest first."""
     proof = PROVED_BY.get(name, name)
+
+    def check(function: Callable) -> tuple[str, Callable]:
+        return f"{function.__name__}[{proof}]", functools.partial(function, proof)
+
     if proof in test_table.TIES:
-        yield f"test_gradient_at_ties[{proof}]", lambda: test_table.test_gradient_at_ties(proof)
+        yield check(test_table.test_gradient_at_ties)
     if proof in test_table.names_for("gradient"):
-        yield f"test_recorded_gradient[{proof}]", lambda: test_table.test_recorded_gradient(proof)
-        yield f"test_gradient[{proof}]", lambda: test_table.test_gradient(proof)
+        yield check(test_table.test_recorded_gradient)
+        if TABLE[proof].parts:
+            yield check(test_table.test_gradient_of_some_parts)
+        yield check(test_table.test_gradient)
     if proof in test_table.names_for("second_order"):
-        yield f"test_second_order[{proof}]", lambda: test_table.test_second_order(proof)
+        yield check(test_table.test_second_order)
     if proof != name:
         yield "test_norms_to_third_order", test_nn.test_norms_to_third_order
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import tinygrad_hw as thw
-from nets import pictures
+from nets import checkpoint, pictures
 from nets.__main__ import main
 from nets.classification import coco_nets
 from nets.classification.images import PictureSet, as_input, load, statistics
+from nets.classification.judge import Judge
 from nets.classification.watch import gradient_norms
 from tests.picture_folders import write_pictures
 from tinygrad_hw.nn import functional as F
@@ -119,6 +120,7 @@ def test_lines_need_panels(tmp_path):
         pictures.lines(tmp_path / "a.png", [])
 
 
+@pytest.mark.slow
 def test_course_networks_by_command(folder, tmp_path):
     out = tmp_path / "run"
     assert main(["run", "coco-nets", "--data", str(folder), "--epochs", "1", "--batch-size", "10", "--quiet",
@@ -132,12 +134,18 @@ def test_course_networks_by_command(folder, tmp_path):
         assert (out / f"{name}.png").stat().st_size > 1000 and f"{name}.png" in report
 
 
+@pytest.mark.slow
 def test_our_network_by_command(folder, tmp_path):
     out = tmp_path / "run"
     assert main(["run", "coco-net4", "--data", str(folder), "--epochs", "2", "--batch-size", "10", "--quiet",
                  "--debug", "--out", str(out)]) == 0
     assert "680,381 parameters" in (out / "report.md").read_text()
-    assert (out / "net4-best.safetensors").exists()
+    results = json.loads((out / "metrics.json").read_text())["results"]
+    net = coco_nets.Net4()  # what is kept is what was judged: the average
+    checkpoint.load(out / "model.safetensors", net)
+    train, validation = load(folder)
+    judge = Judge(as_input(validation.pixels, *statistics(train)), validation.labels, CLASSES)
+    assert judge(net)["validation_accuracy"] == results["final_accuracy"]
 
 
 def test_clothes_by_command(folder, tmp_path):

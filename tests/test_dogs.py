@@ -45,6 +45,7 @@ def test_initial_weights():
         assert (layer.bias.detach().numpy() == 0).all()
 
 
+@pytest.mark.slow
 def test_going_on_from_any_epoch_gives_the_same_bits(folder, tmp_path):
     whole = tmp_path / "whole"
     assert train(folder, whole, 4) == 0

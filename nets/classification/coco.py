@@ -1,4 +1,4 @@
-"""Five kinds of objects in 64x64 pictures: three networks of a course side by side, and a better one.
+"""Five kinds of objects in 64x64 pictures: three networks of a course side by side.
 
 The report answers by measurement: does padding matter, do gradients vanish in the deepest network and
 what cures it, which class is hardest.
@@ -12,18 +12,18 @@ import numpy as np
 
 import tinygrad_hw as thw
 from nets import pictures
-from nets.classification.coco_nets import CourseNet, Net4, kaiming, layer_table, net1, net2, net3
-from nets.classification.images import PictureSet, as_input, load, statistics
+from nets.classification.coco_nets import CourseNet, kaiming, layer_table, net1, net2, net3
+from nets.classification.images import PictureSet, as_input, load
+from nets.classification.judge import Judge, Verdict
 from nets.classification.report import Part, Report
 from nets.classification.watch import Watch
-from nets.metrics import accuracy, confusion_matrix
+from nets.metrics import accuracy
 from nets.training import fit, predict
 from tinygrad_hw import optim
-from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader
 from tinygrad_hw.utils.files import atomic_write
 
-__all__ = ["SYSTEMS", "CocoNets", "OurNet"]
+__all__ = ["SYSTEMS", "CocoNets", "Trained", "train"]
 
 HALF = (0.5, 0.5, 0.5)  # mean and standard deviation that bring 0..1 to -1..1
 BORDERS = (0, 2, 4, 8, 12, 16)  # pixels painted over when padding is judged
@@ -32,50 +32,41 @@ GRADIENTS_EVERY = 25
 
 @dataclasses.dataclass
 class Trained:
-    """A network with what was watched while it learned and how it did."""
+    """A network with what was watched while it learned, how training went, and how it was judged."""
 
     net: object
     watch: Watch
     results: dict
-    scores: np.ndarray
-    matrix: np.ndarray
+    verdict: Verdict
 
     @property
-    def accuracy(self):
-        """Share of the validation pictures that the last epoch's network names rightly."""
-        return np.trace(self.matrix) / self.matrix.sum()
+    def parameters(self):
+        """How many numbers it has learned."""
+        return sum(p.numel() for p in self.net.parameters())
 
 
-def train(run, name, net, optimizer, loader, validation, inputs, *, epochs, quiet, then=None) -> Trained:
+def train(run, name, net, optimizer, loader, judge, *, epochs, quiet) -> Trained:
     """Train one of several networks; its files in the run folder are called NAME-...
 
     Args:
         run: a `nets.runs.Run`.
         name: of the network.
         net, optimizer, loader: what learns, how, and from what.
-        validation: `Pictures` whose labels judge; `inputs`: the same as the network takes them.
-        then: called after every step (a schedule).
+        judge: a `Judge` with the validation pictures.
+        epochs: passes over the data.
+        quiet: print nothing.
     """
     part = Part(run, name)
-    watch = Watch(net, len(loader), quiet=quiet, gradients_every=GRADIENTS_EVERY, then=then)
+    watch = Watch(net, len(loader), quiet=quiet, gradients_every=GRADIENTS_EVERY)
 
-    def evaluate(net):
-        scores = predict(net, inputs, 250)
+    def write_log():
         with atomic_write(part.path("training.log")) as file:
             file.write(("\n".join(watch.lines) + "\n").encode())
-        loss = F.cross_entropy(thw.from_numpy(scores), thw.from_numpy(validation.labels)).item()
-        return {"validation_loss": loss, "validation_accuracy": accuracy(scores, validation.labels)}
 
-    results = fit(net, optimizer, watch.loss, loader, evaluate, epochs=epochs, run=part,
-                  figure="accuracy", quiet=quiet, after_step=watch.after_step)
-    scores = predict(net, inputs, 250)
-    matrix = confusion_matrix(scores, validation.labels, len(validation.classes))
-    pictures.confusion(part.path("confusion.png"), matrix, validation.classes)
-    if part.history:
-        columns = {key: [row[key] for row in part.history] for key in part.history[0]}
-        pictures.training_curves(part.path("curves.png"), columns)
-    results["final_accuracy"] = accuracy(scores, validation.labels)
-    return Trained(net, watch, results, scores, matrix)
+    results = fit(net, optimizer, watch.loss, loader, judge, epochs=epochs, run=part, figure="accuracy",
+                  quiet=quiet, after_step=watch.after_step, after_epoch=write_log)
+    verdict = judge.conclude(part, net)
+    return Trained(net, watch, {**results, "final_accuracy": verdict.accuracy}, verdict)
 
 
 # ------------------------------------------------------------------ the assignment's three networks
@@ -95,16 +86,19 @@ class CocoNets:
             hold_out=0.0) -> dict:
         """Train the networks one after the other and write the report; returns the results.
 
+        The arguments of all systems for pictures:
+
         Args:
             run: a `nets.runs.Run`.
-            data: folder or archive of pictures; None for Shapes5.
+            data: folder or archive of pictures (`nets.classification.images.load`); None for Shapes5.
             epochs, batch_size, lr, seed: settings of the training.
             workers: processes that prepare batches.
             quiet: print nothing.
             hold_out: a share of the training pictures, judged by instead of the validation pictures.
         """
         training, validation = load(data, hold_out=hold_out)
-        inputs = as_input(validation.pixels, HALF, HALF)
+        judge = Judge(as_input(validation.pixels, HALF, HALF), validation.labels, validation.classes,
+                      validation.pixels)
         builders = {"net1": net1, "net2": net2, "net3": net3,
                     "net3-kaiming": lambda: kaiming(net3()),
                     "net3-residual": lambda: CourseNet(padding=1, extra=10, residual=True)}
@@ -115,21 +109,19 @@ class CocoNets:
             loader = DataLoader(PictureSet(training, HALF, HALF, flip=0.5), batch_size, shuffle=True,
                                 num_workers=workers)
             optimizer = optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.99))
-            trained[name] = train(run, name, net, optimizer, loader, validation, inputs, epochs=epochs,
-                                  quiet=quiet)
+            trained[name] = train(run, name, net, optimizer, loader, judge, epochs=epochs, quiet=quiet)
             if trained[name].results["interrupted"]:
                 break
         results = _summary(trained)
         if not results["interrupted"]:
-            _report(run, trained, validation, inputs)
+            _report(run, trained, judge)
         run.finish(**results)
         return results
 
 
 def _summary(trained):
-    best = max(trained, key=lambda name: trained[name].accuracy)
-    return {"networks": {name: {"parameters": sum(p.numel() for p in one.net.parameters()),
-                                "final_accuracy": one.accuracy, **one.results}
+    best = max(trained, key=lambda name: trained[name].results["best_accuracy"] or 0)
+    return {"networks": {name: {"parameters": one.parameters, **one.results}
                          for name, one in trained.items()},
             "best_network": best, "best_accuracy": trained[best].results["best_accuracy"],
             "best_epoch": trained[best].results["best_epoch"],
@@ -137,7 +129,7 @@ def _summary(trained):
             "interrupted": any(one.results["interrupted"] for one in trained.values())}
 
 
-def _report(run, trained, validation, inputs):
+def _report(run, trained, judge):
     report = Report("Three networks for five kinds of objects")
     for name in ("net1", "net2", "net3"):
         report.heading(f"{name}: where sizes and parameters come from").table(
@@ -149,25 +141,26 @@ def _report(run, trained, validation, inputs):
         {"title": "running loss, mean of 100 iterations", "x": "iteration", "y": "loss",
          "lines": {name: tuple(zip(*one.watch.running)) or ((), ()) for name, one in course.items()}}])
     report.heading("Loss and accuracy").picture("losses.png", "the three loss curves")
-    report.table(("network", "parameters", "validation accuracy", "best epoch's", "seconds"), [
-        (name, f"{sum(p.numel() for p in one.net.parameters()):,}", float(one.accuracy),
-         one.results["best_accuracy"], round(one.results["seconds"])) for name, one in trained.items()])
+    report.table(("network", "parameters", "accuracy after the last epoch", "best epoch's", "seconds"), [
+        (name, f"{one.parameters:,}", one.verdict.accuracy, one.results["best_accuracy"],
+         round(one.results["seconds"])) for name, one in trained.items()])
     for name in course:
+        report.picture(f"{name}-curves.png", f"loss and accuracy of {name} by epoch")
         report.picture(f"{name}-confusion.png", f"confusion matrix of {name}")
-    _padding(run, report, trained, validation, inputs)
+    _padding(run, report, trained, judge)
     _gradients(run, report, trained)
-    _hardest(report, course, validation.classes)
+    _hardest(report, course, judge.classes)
     report.write(run.path("report.md"))
 
 
-def _padding(run, report, trained, validation, inputs):
+def _padding(run, report, trained, judge):
     """Net1 against Net2: the difference with its standard error, and how much the border tells them."""
-    first, second = (trained[name].scores.argmax(1) == validation.labels for name in ("net1", "net2"))
+    first, second = (trained[name].verdict.scores.argmax(1) == judge.labels for name in ("net1", "net2"))
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     difference = (only_second - only_first) / len(first)
     error = np.sqrt(max(only_first + only_second - len(first) * difference**2, 0)) / len(first)
-    curves = {name: [accuracy(predict(trained[name].net, _without_border(inputs, width), 250),
-                              validation.labels) for width in BORDERS] for name in ("net1", "net2")}
+    curves = {name: [accuracy(predict(trained[name].net, _without_border(judge.images, width)), judge.labels)
+                     for width in BORDERS] for name in ("net1", "net2")}
     pictures.lines(run.path("padding.png"), [
         {"title": "what the border of a picture tells", "x": "pixels painted grey at each edge",
          "y": "validation accuracy", "lines": {name: (BORDERS, values) for name, values in curves.items()}}])
@@ -202,7 +195,7 @@ def _gradients(run, report, trained):
         start = {layer: float(np.mean([values[layer] for _, values in norms[:4]])) for layer in layers}
         rows.append((name, f"{start['extra.0']:.1e}", f"{start['extra.9']:.1e}",
                      f"{start['extra.0'] / max(start['extra.9'], 1e-30):.2g}",
-                     _iterations_to(trained[name].watch.running, 1.2), float(trained[name].accuracy)))
+                     _iterations_to(trained[name].watch.running, 1.2), trained[name].verdict.accuracy))
     pictures.lines(run.path("gradients.png"), panels)
     report.heading("Do gradients vanish in Net3?").text(
         f"Norms of the weights' gradients in the first {4 * GRADIENTS_EVERY} iterations. A ratio far below 1 "
@@ -227,10 +220,10 @@ def _iterations_to(running, level):
 
 
 def _hardest(report, course, classes):
-    recalls = {name: np.diag(one.matrix) / np.maximum(one.matrix.sum(1), 1) for name, one in course.items()}
+    recalls = {name: one.verdict.recalls for name, one in course.items()}
     mean = np.mean(list(recalls.values()), axis=0)
     hardest = int(mean.argmin())
-    confused = sum(one.matrix[hardest] for one in course.values())
+    confused = sum(one.verdict.matrix[hardest] for one in course.values())
     confused = np.where(np.arange(len(classes)) == hardest, -1, confused)
     report.heading("Which class is hardest?").table(
         ("class", *recalls, "mean"),
@@ -240,47 +233,4 @@ def _hardest(report, course, classes):
         f"{classes[int(confused.argmax())]}. `python -m nets run coco-net4` shows what improves it.")
 
 
-# ------------------------------------------------------------------ ours
-
-
-@dataclasses.dataclass(frozen=True)
-class OurNet:
-    """Net4: residual, normalised, trained on changed pictures with one rise and fall of the rate."""
-
-    summary: str = "five kinds of objects with a residual network and changed pictures (AdamW)"
-    figure: str = "accuracy"
-    epochs: int = 20
-    batch_size: int = 32
-    lr: float = 4e-3
-    weight_decay: float = 0.05
-
-    def run(self, run, *, data=None, epochs, batch_size, lr, seed, workers=0, quiet=False,
-            hold_out=0.0) -> dict:
-        """Train and write the report; the arguments are those of `CocoNets.run`."""
-        training, validation = load(data, hold_out=hold_out)
-        mean, std = statistics(training)
-        thw.manual_seed(seed)
-        net = Net4(len(training.classes))
-        changed = PictureSet(training, mean, std, flip=0.5, shift=6, light=0.25, cover=16)
-        loader = DataLoader(changed, batch_size, shuffle=True, num_workers=workers,
-                            drop_last=len(changed) > batch_size)
-        optimizer = optim.AdamW(net.parameters(), lr=lr, weight_decay=self.weight_decay)
-        schedule = optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * len(loader))
-        one = train(run, "net4", net, optimizer, loader, validation,
-                    as_input(validation.pixels, mean, std), epochs=epochs, quiet=quiet,
-                    then=schedule.step)
-        results = {**one.results, "parameters": sum(p.numel() for p in net.parameters())}
-        recall = np.diag(one.matrix) / np.maximum(one.matrix.sum(1), 1)
-        Report("A residual network for five kinds of objects").table(
-            ("layer", "side of the output", "output", "parameters", "number"),
-            layer_table(net, (3, 64, 64))).text(
-            f"Together {results['parameters']:,} parameters, those of batch normalisation included. "
-            f"Validation accuracy after the last epoch: {one.accuracy:.4f}."
-        ).picture("net4-curves.png", "curves").picture("net4-confusion.png", "confusion matrix").table(
-            ("class", "recognised"), list(zip(training.classes, map(float, recall)))
-        ).write(run.path("report.md"))
-        run.finish(**results)
-        return results
-
-
-SYSTEMS = {"coco-nets": CocoNets(), "coco-net4": OurNet()}
+SYSTEMS = {"coco-nets": CocoNets()}

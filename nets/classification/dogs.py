@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 
 import tinygrad_hw as thw
-from nets import checkpoint, pictures
+from nets import checkpoint
 from nets.classification.dog_net import SIDE, DogNet, parameters_by_hand
 from nets.classification.images import PictureSet, as_input, load, statistics
+from nets.classification.judge import Judge, draw_curves
 from nets.classification.report import Report
-from nets.metrics import accuracy, confusion_matrix
 from nets.nist36 import classification_loss
-from nets.training import fit, predict
+from nets.training import fit
 from tinygrad_hw import optim
-from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader
 
 __all__ = ["SYSTEMS", "DogBreeds", "SeededEpochs"]
@@ -47,6 +46,14 @@ class SeededEpochs:
     def __len__(self):
         return len(self.loader)
 
+    def state_dict(self) -> dict:
+        """The number of the pass before, for a checkpoint."""
+        return {"epoch": self.epoch}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on after that pass."""
+        self.epoch = state["epoch"]
+
     def __iter__(self):
         self.epoch += 1
         state = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1, np.uint64)
@@ -69,21 +76,14 @@ class DogBreeds:
             hold_out=0.0, resume=None) -> dict:
         """Train, evaluate and draw into the folder of ``run``; returns the results.
 
-        Args:
-            run: a `nets.runs.Run`.
-            data: folder or archive of pictures; None for Shapes5.
-            epochs, batch_size, lr, seed: settings of the training.
-            workers: processes that prepare batches.
-            quiet: no progress bar.
-            hold_out: a share of the training pictures, judged by instead of the validation pictures.
-            resume: a checkpoint ``checkpoints/epoch-....safetensors`` of an earlier run to go on from.
-
-        Raises:
-            ValueError: the checkpoint's settings differ from these.
+        The arguments are those of `nets.classification.coco.CocoNets.run`, and ``resume``: a checkpoint
+        ``checkpoints/epoch-....safetensors`` of an earlier run to go on from. Raises ValueError if its
+        settings differ from these.
         """
         training, validation = load(data, SIDE, hold_out)
         mean, std = statistics(training)
-        inputs = as_input(validation.pixels, mean, std)
+        judge = Judge(as_input(validation.pixels, mean, std), validation.labels, validation.classes,
+                      validation.pixels)
         thw.manual_seed(seed)
         net = DogNet(len(training.classes))
         optimizer = optim.SGD(net.parameters(), lr, momentum=0.9)
@@ -95,30 +95,14 @@ class DogBreeds:
             DataLoader(PictureSet(training, mean, std, flip=0.5), batch_size, shuffle=True,
                        num_workers=workers), seed, done=len(run.history))
         keeper = _Keeper(run, net, optimizer, settings)
-        results = fit(net, optimizer, classification_loss, loader, _figures(validation, inputs),
-                      epochs=epochs, run=run, figure="accuracy", quiet=quiet, after_epoch=keeper)
-        if run.history:
-            keeper.draw()
-        scores = predict(net, inputs)
-        matrix = confusion_matrix(scores, validation.labels, len(validation.classes))
-        pictures.confusion(run.path("confusion.png"), matrix, validation.classes)
-        results.update(final_accuracy=accuracy(scores, validation.labels),
+        results = fit(net, optimizer, classification_loss, loader, judge, epochs=epochs, run=run,
+                      figure="accuracy", quiet=quiet, after_epoch=keeper)
+        results.update(final_accuracy=judge.conclude(run, net).accuracy,
                        parameters=sum(p.numel() for p in net.parameters()))
         if run.history:
             _report(run, results, validation, mean, std)
         run.finish(**results)
         return results
-
-
-def _figures(validation, inputs):
-    """Evaluates loss and accuracy of the validation pictures."""
-
-    def evaluate(net):
-        scores = predict(net, inputs)
-        loss = F.cross_entropy(thw.from_numpy(scores), thw.from_numpy(validation.labels)).item()
-        return {"validation_loss": loss, "validation_accuracy": accuracy(scores, validation.labels)}
-
-    return evaluate
 
 
 def _name(epoch):
@@ -137,14 +121,8 @@ class _Keeper:
         checkpoint.save(self.run.path("checkpoints") / _name(len(history)), self.net, self.optimizer,
                         settings=self.settings, history=history)
         if time.perf_counter() - self.drawn > REDRAWN_AFTER:
-            self.draw()
-
-    def draw(self):
-        """Bring curves.png up to date."""
-        history = self.run.history
-        pictures.training_curves(self.run.path("curves.png"),
-                                 {key: [row[key] for row in history] for key in history[0]})
-        self.drawn = time.perf_counter()
+            draw_curves(self.run)
+            self.drawn = time.perf_counter()
 
 
 def _resumed(file, net, optimizer, settings, folder):

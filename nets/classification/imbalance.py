@@ -21,6 +21,7 @@ from nets.classification.binary import (
 )
 from nets.classification.dog_net import SIDE, DogNet
 from nets.classification.images import PictureSet, as_input, load, statistics
+from nets.classification.judge import draw_curves
 from nets.classification.report import Part, Report
 from nets.metrics import confusion_matrix
 from nets.training import fit, predict
@@ -82,13 +83,8 @@ class Imbalance:
             hold_out=0.0) -> dict:
         """Train both models and write the report; returns the results.
 
-        Args:
-            run: a `nets.runs.Run`.
-            data: folder or archive with two classes, the second the positive one; None for a drawn pair.
-            epochs, batch_size, lr, seed: settings of the training.
-            workers: processes that prepare batches.
-            quiet: no progress bar.
-            hold_out: a share of the training pictures, judged by instead of the validation pictures.
+        The arguments are those of `nets.classification.coco.CocoNets.run`; ``data`` has two classes, the
+        second the positive one, None for a drawn pair.
         """
         training, validation = pair(data, hold_out)
         mean, std = statistics(training)
@@ -113,6 +109,7 @@ class Imbalance:
             part = Part(run, name)
             results[name] = fit(net, optim.SGD(net.parameters(), lr, momentum=0.9), loss_of, loader,
                                 evaluate, epochs=epochs, run=part, figure="f1", quiet=quiet)
+            draw_curves(part, "f1")
             models[name] = _probabilities(net, inputs)
             if results[name]["interrupted"]:
                 break
@@ -169,6 +166,7 @@ def _report(run, models, training, validation, weight):
     for name, probabilities in models.items():
         matrix = confusion_matrix((probabilities > 0.5).astype(int), validation.labels, 2)
         pictures.confusion(run.path(f"{name}-confusion.png"), matrix, validation.classes)
+        report.picture(f"{name}-curves.png", f"training loss and F1 by epoch, {name}")
         report.picture(f"{name}-confusion.png", f"confusion matrix, {name}")
     _threshold(run, report, models, validation)
     report.write(run.path("report.md"))

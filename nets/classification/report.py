@@ -74,6 +74,22 @@ class Part:
     def __init__(self, run, name: str):
         self.run, self.name, self.history = run, name, []
 
+    @property
+    def conduct(self):
+        """The run's."""
+        return self.run.conduct
+
+    @property
+    def facts(self):
+        """The run's."""
+        return self.run.facts
+
+    def restore(self, history) -> None:
+        """Take the rows of a stored state, also into the run's history behind those of earlier networks."""
+        self.history[:] = history
+        before = [row for row in self.run.history if row.get("network") != self.name]
+        self.run.restore([*before, *({"network": self.name, **row} for row in history)])
+
     def path(self, name: str):
         """Where this network's file called `name` belongs."""
         return self.run.path(f"{self.name}-{name}")

@@ -12,14 +12,13 @@ import time
 import numpy as np
 
 import tinygrad_hw as thw
-from nets import pictures
 from nets.classification.images import as_input, load
+from nets.classification.judge import Judge
 from nets.classification.report import Report
-from nets.classification.resnet import ResNet18
-from nets.classification.weights import load_into
-from nets.metrics import accuracy, confusion_matrix
 from nets.nist36 import classification_loss
-from nets.training import fit, predict
+from nets.pretrained.resnet import ResNet, resnet18
+from nets.pretrained.weights import load_into
+from nets.training import fit
 from tinygrad_hw import nn, optim
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader, TensorDataset
@@ -32,7 +31,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, which t
 def freeze(net: nn.Module, head: nn.Module) -> None:
     """Let only ``head`` learn: no other parameter needs a gradient, and batch-norm stays as it is.
 
-    >>> net = ResNet18(5)
+    >>> net = resnet18(num_classes=5)
     >>> freeze(net, net.fc)
     >>> [name for name, p in net.named_parameters() if p.requires_grad]
     ['fc.weight', 'fc.bias']
@@ -44,7 +43,7 @@ def freeze(net: nn.Module, head: nn.Module) -> None:
     net.eval()
 
 
-def features(net: ResNet18, pixels: np.ndarray, batch_size: int = 16) -> np.ndarray:
+def features(net: ResNet, pixels: np.ndarray, batch_size: int = 16) -> np.ndarray:
     """What the last layer sees of pictures of bytes (N, height, width, 3): float32 (N, 512)."""
     net.eval()
     with thw.no_grad():
@@ -87,10 +86,10 @@ def _memory(array):
     return array
 
 
-def cost(net: ResNet18, images, labels, repeats: int = 3) -> dict:
+def cost(net: ResNet, images, labels, repeats: int = 3) -> dict:
     """One step's seconds forward and backward (the best of some), and what it records; see `recorded`.
 
-    >>> net = ResNet18(5)
+    >>> net = resnet18(num_classes=5)
     >>> freeze(net, net.fc)
     >>> sorted(cost(net, thw.ones(1, 3, 32, 32), thw.tensor([0]), repeats=1))
     ['backward', 'bytes', 'forward', 'ops']
@@ -127,19 +126,13 @@ class Transfer:
             hold_out=0.0, weights=None) -> dict:
         """Compute the features, train the last layer, write the report; returns the results.
 
-        Args:
-            run: a `nets.runs.Run`.
-            data: folder or archive of pictures; None for Shapes5.
-            epochs, batch_size, lr, seed: settings of the training.
-            workers: processes that prepare batches.
-            quiet: no progress bar.
-            hold_out: a share of the training pictures, judged by instead of the validation pictures.
-            weights: file with torchvision's names for ResNet-18 (.safetensors, .npz, .pth); None for
-                random ones, which shows the mechanism and not what transfer is worth.
+        The arguments are those of `nets.classification.coco.CocoNets.run`, and ``weights``: a file with
+        torchvision's names for ResNet-18 (.safetensors, .npz, .pth); None for random ones, which shows the
+        mechanism and not what transfer is worth.
         """
         training, validation = load(data, self.drawn_side if data is None else self.side, hold_out)
         thw.manual_seed(seed)
-        net = ResNet18(len(training.classes))
+        net = resnet18(num_classes=len(training.classes))
         skipped = load_into(net, weights, skip="fc.") if weights else []
         figures = _costs(net, training)
         freeze(net, net.fc)
@@ -149,22 +142,12 @@ class Transfer:
         loader = DataLoader(TensorDataset(thw.from_numpy(known), thw.from_numpy(training.labels)),
                             batch_size, shuffle=True, num_workers=workers)
 
-        def evaluate(head):
-            scores = predict(head, unknown)
-            loss = F.cross_entropy(thw.from_numpy(scores), thw.from_numpy(validation.labels)).item()
-            return {"validation_loss": loss, "validation_accuracy": accuracy(scores, validation.labels)}
-
-        results = fit(net.fc, optim.Adam(net.fc.parameters(), lr), classification_loss, loader, evaluate,
+        judge = Judge(unknown, validation.labels, validation.classes, validation.pixels)
+        results = fit(net.fc, optim.Adam(net.fc.parameters(), lr), classification_loss, loader, judge,
                       epochs=epochs, run=run, figure="accuracy", quiet=quiet)
-        scores = predict(net.fc, unknown)
-        results.update(final_accuracy=accuracy(scores, validation.labels), feature_seconds=seconds,
+        results.update(final_accuracy=judge.conclude(run, net.fc).accuracy, feature_seconds=seconds,
                        weights=weights, cost=figures, skipped=skipped)
         if run.history:
-            pictures.training_curves(run.path("curves.png"), {
-                key: [row[key] for row in run.history] for key in run.history[0]})
-            pictures.confusion(run.path("confusion.png"),
-                               confusion_matrix(scores, validation.labels, len(validation.classes)),
-                               validation.classes)
             _report(run, results, len(training), len(validation))
         run.finish(**results)
         return results

@@ -41,7 +41,6 @@ class Watch:
         quiet: print nothing.
         gradients_every: iterations between two looks at the gradients; 0 for none.
         loss: ``loss(net, batch)``.
-        then: called after every step (a schedule).
 
     Attributes:
         lines: what was, or would have been, printed.
@@ -61,12 +60,19 @@ class Watch:
     """
 
     def __init__(self, net, iterations: int, *, every: int = 100, quiet: bool = False,
-                 gradients_every: int = 0, loss: Callable = classification_loss,
-                 then: Callable | None = None):
+                 gradients_every: int = 0, loss: Callable = classification_loss):
         self.net, self.iterations, self.every, self.quiet = net, iterations, every, quiet
-        self.gradients_every, self._loss, self.then = gradients_every, loss, then
+        self.gradients_every, self._loss = gradients_every, loss
         self.steps, self.total = 0, 0.0
         self.lines, self.running, self.norms = [], [], []
+
+    def state_dict(self) -> dict:
+        """What was watched so far, for a checkpoint."""
+        return {name: getattr(self, name) for name in ("steps", "total", "lines", "running", "norms")}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from there."""
+        vars(self).update(state)
 
     def loss(self, net, batch):
         """The loss of a batch, remembered until the step is done."""
@@ -86,5 +92,3 @@ class Watch:
             self.lines.append(f"[epoch: {epoch + 1}, batch: {place + 1:5d}] loss: {mean:.3f}")
             if not self.quiet:
                 tqdm.write(self.lines[-1])
-        if self.then is not None:
-            self.then()

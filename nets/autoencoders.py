@@ -7,7 +7,6 @@ import dataclasses
 from nets import nist36, pictures
 from nets.augment import Augmentation
 from nets.handwriting import AveragedSystem
-from nets.runs import Run
 from tinygrad_hw import nn, optim
 
 __all__ = ["SYSTEMS", "ConvAutoencoder", "MomentumStudy"]
@@ -68,14 +67,16 @@ class MomentumStudy:
         histories, results = {}, {}
         for momentum in (0.9, 0.0):
             name = f"momentum {momentum:g}"
-            part = Run("autoencoder", {**settings, "momentum": momentum}, run.path(name.replace(" ", "-")))
+            part = run.inner("autoencoder", {**settings, "momentum": momentum}, name.replace(" ", "-"))
             variant = dataclasses.replace(
                 system, optimizer=lambda p, lr, momentum=momentum: optim.SGD(p, lr, momentum=momentum))
             results[name] = variant.run(part, quiet=quiet, **settings)
-            histories[name] = {key: [row[key] for row in part.history] for key in part.history[0]}
+            if part.history:
+                histories[name] = {key: [row[key] for row in part.history] for key in part.history[0]}
             if results[name]["interrupted"]:
                 break
-        pictures.compared(run.path("curves.png"), histories, self.figure)
+        if histories:
+            pictures.compared(run.path("curves.png"), histories, self.figure)
         first = results["momentum 0.9"]
         summary = {key: first[key] for key in ("best_psnr", "best_epoch", "seconds")}
         summary["interrupted"] = any(result["interrupted"] for result in results.values())

@@ -17,7 +17,7 @@ from nets.augment import Augmentation
 from nets.nist36 import System, classification_loss, classifier_figures, classifier_pictures
 from nets.training import fit
 from tinygrad_hw import nn, optim
-from tinygrad_hw.utils.data import DataLoader, Dataset
+from tinygrad_hw.utils.data import DataLoader, Dataset, transform_generator
 
 __all__ = ["SYSTEMS", "AveragedWeights", "CharacterNet", "AveragedSystem"]
 
@@ -72,6 +72,17 @@ class AveragedWeights:
         self.net, self.decay, self.steps = net, decay, 0
         self.values = {name: value.numpy().astype(np.float64) for name, value in net.state_dict().items()}
 
+    def state_dict(self) -> dict:
+        """The average and the number of steps, for a checkpoint."""
+        return {"steps": self.steps, "values": self.values}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from there; raises ValueError if it is the average of another network."""
+        if state["values"].keys() != self.values.keys():
+            raise ValueError("the checkpoint holds the average of another network: its parameters are "
+                             f"{', '.join(state['values'])}, here {', '.join(self.values)}")
+        self.steps, self.values = state["steps"], dict(state["values"])
+
     def update(self):
         """Take the network's present state into the average."""
         self.steps += 1
@@ -89,12 +100,12 @@ class AveragedWeights:
 class ChangedCharacters(Dataset):
     """Pictures, each changed anew whenever it is asked for, with their labels.
 
-    Whole batches are asked for with a list of indices (``__getitems__``), which is faster.
+    Whole batches are asked for with a list of indices (``__getitems__``), which is faster. The random
+    numbers are those of the loader: they depend on seed, pass and batch, never on the workers.
     """
 
-    def __init__(self, split, change: Augmentation, seed: int):
+    def __init__(self, split, change: Augmentation):
         self.split, self.change = split, change
-        self.random = np.random.default_rng(seed)
 
     def __len__(self):
         return len(self.split)
@@ -103,7 +114,7 @@ class ChangedCharacters(Dataset):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices):
-        images = self.change(self.split.images[indices], self.random).astype(np.float32)
+        images = self.change(self.split.images[indices], transform_generator()).astype(np.float32)
         return list(zip(images, self.split.labels[indices]))
 
 
@@ -115,7 +126,6 @@ class AveragedSystem(System):
     """
 
     change: Augmentation = Augmentation()
-    weight_decay: float = 0.01
     decay: float = 0.99
 
     def run(self, run, *, data=None, epochs: int, batch_size: int, lr: float, seed: int,
@@ -125,7 +135,7 @@ class AveragedSystem(System):
         thw.manual_seed(seed)
         net = self.build()
         before = next(iter(net.parameters())).detach().numpy().copy()
-        loader = DataLoader(ChangedCharacters(splits.train, self.change, seed), batch_size, shuffle=True,
+        loader = DataLoader(ChangedCharacters(splits.train, self.change), batch_size, shuffle=True,
                             num_workers=workers, drop_last=len(splits.train) > batch_size)
         optimizer = self.optimizer(net.parameters(), lr)
         schedule = optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * len(loader))
@@ -138,7 +148,7 @@ class AveragedSystem(System):
         figures = self.figures(splits.validation, "validation")
         results = fit(net, optimizer, self.loss, loader, lambda net: figures(averaged.into(twin)),
                       epochs=epochs, run=run, figure=self.figure, quiet=quiet, after_step=after_step,
-                      judged=twin)
+                      judged=twin, remembered=(schedule, averaged))
         final = figures(averaged.into(twin))[f"validation_{self.figure}"]
         results.update({f"final_{self.figure}": final},
                        parameters=sum(p.numel() for p in net.parameters()),

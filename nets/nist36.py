@@ -15,6 +15,7 @@ import numpy as np
 import tinygrad_hw as thw
 from nets import characters, pictures
 from nets.metrics import accuracy, confusion_matrix, most_confused, psnr
+from nets.samples import draw_samples
 from nets.training import fit, predict
 from tinygrad_hw import nn, optim
 from tinygrad_hw.nn import functional as F
@@ -122,10 +123,12 @@ def autoencoder_figures(split, part: str):
 
 
 def classifier_pictures(run, net, before, splits) -> dict:
-    """Curves, first-layer weights, confusion matrix; returns the most confused pairs."""
-    scores = predict(net, splits.validation.images)
-    matrix = confusion_matrix(scores, splits.validation.labels, len(characters.CLASSES))
+    """First-layer weights, confusion matrix, right and wrong ones; returns the most confused pairs."""
+    images, labels = splits.validation.images, splits.validation.labels
+    scores = predict(net, images)
+    matrix = confusion_matrix(scores, labels, len(characters.CLASSES))
     pictures.confusion(run.path("confusion.png"), matrix, characters.CLASSES)
+    draw_samples(run.path("samples.png"), images[:, 0], labels, scores, characters.CLASSES)
     _draw_first_layer(run, net, before)
     return {"most_confused": most_confused(matrix, characters.CLASSES)}
 

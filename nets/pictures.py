@@ -1,4 +1,5 @@
-"""Pictures of a training run as PNG files, from plain arrays. Each is written atomically.
+"""Pictures of a training run as PNG files, from plain arrays. Each is written atomically, with its caption
+as the PNG's Description, and can be read in black and white: lines differ in dash and marker, too.
 
     training_curves("curves.png", history)             loss and accuracy by epoch
     weight_grids("weights.png", before, after)         what the first layer looks for
@@ -7,6 +8,7 @@
     learning_rates("rates.png", runs)                  the same network at several rates, one line each
     rate_grid("rates.png", runs)                       the same, a row of two panels each
     compared("curves.png", runs, "psnr")               several runs, one line each
+    comparison("comparison.png", runs, names, rows)    the same for any figures, with a table
     lines("losses.png", panels)                        any lines, in panels side by side
 """
 
@@ -15,7 +17,8 @@ import numpy as np
 from nets.metrics import most_confused, psnr
 from nets.runs import atomic_write
 
-TRAIN, VALIDATION = "tab:blue", "tab:orange"
+DASHES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v")
 
 
 def training_curves(path, history, figure="accuracy"):
@@ -34,7 +37,7 @@ def training_curves(path, history, figure="accuracy"):
     picture = _figure(10, 4)
     for number, quantity in enumerate(("loss", figure), start=1):
         _draw_splits(picture.add_subplot(1, 2, number), history, quantity)
-    _save(picture, path)
+    _save(picture, path, f"loss and {figure} by epoch")
 
 
 def weight_grids(path, before, after, shown=64):
@@ -57,7 +60,7 @@ def weight_grids(path, before, after, shown=64):
         axes.set_title(f"first-layer weights {title} training")
         axes.set_axis_off()
         picture.colorbar(drawn, ax=axes, shrink=0.8)
-    _save(picture, path)
+    _save(picture, path, "weights of the first layer before and after training, one small image a unit")
 
 
 def confusion(path, matrix, names):
@@ -90,7 +93,7 @@ def confusion(path, matrix, names):
     axes.set_title(f"confusion matrix: {right:.1%} of {matrix.sum()} images right")
     mistakes = [f"{true} as {taken}: {times}" for true, taken, times in most_confused(matrix, names, 8)]
     axes.set_xlabel(f"predicted class\n\nmost confused: {',  '.join(mistakes) or 'none'}", wrap=True)
-    _save(picture, path)
+    _save(picture, path, f"confusion matrix, true classes down and predicted across: {right:.1%} right")
 
 
 def reconstructions(path, originals, outputs, shown=10):
@@ -116,7 +119,7 @@ def reconstructions(path, originals, outputs, shown=10):
     grid[0, 0].set_ylabel("original")
     grid[1, 0].set_ylabel("reconstruction")
     picture.suptitle(f"mean PSNR of all {len(ratios)} images: {ratios.mean():.2f} dB")
-    _save(picture, path)
+    _save(picture, path, "originals above, their reconstructions below, each with its PSNR")
 
 
 def learning_rates(path, runs, figure="accuracy"):
@@ -136,22 +139,51 @@ def compared(path, runs, figure="accuracy"):
     runs: {name: history}, each history with "train_loss" and "validation_<figure>".
     Raises ValueError if there are no runs.
     """
-    from matplotlib import colormaps
-
     if not runs:
         raise ValueError("a comparison needs at least one run, got none")
     picture = _figure(10, 4)
     for number, quantity in enumerate(("train_loss", f"validation_{figure}"), start=1):
-        axes = picture.add_subplot(1, 2, number)
-        for place, (name, history) in enumerate(runs.items()):
-            values = np.asarray(history[quantity], np.float64)
-            axes.plot(np.arange(1, values.size + 1), values, marker=_marker(values),
-                      label=name, color=colormaps["viridis"](0.9 * place / len(runs)))
-        _label(axes, "epoch", quantity.replace("_", " "))
-        if quantity == "train_loss":
-            axes.set_yscale("log")  # a run that diverges would flatten the others
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    _save(picture, path)
+        overlay(picture.add_subplot(1, 2, number), runs, quantity)
+    _save(picture, path, f"training loss and validation {figure} by epoch of {', '.join(map(str, runs))}")
+
+
+def overlay(axes, runs, quantity):
+    """One quantity by epoch in matplotlib axes, a line for each of {name: history} that has it."""
+    from matplotlib import colormaps
+
+    for place, (name, history) in enumerate(runs.items()):
+        values = np.asarray(history.get(quantity, ()), np.float64)
+        if values.size:
+            axes.plot(np.arange(1, values.size + 1), values, label=name, **_line(place, values.size),
+                      color=colormaps["viridis"](0.9 * place / len(runs)))
+    _label(axes, "epoch", quantity.replace("_", " "))
+    if quantity == "train_loss":
+        axes.set_yscale("log")  # a run that diverges would flatten the others
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def comparison(path, runs, quantities, rows):
+    """A panel a quantity with a line for each run, and below them a table.
+
+    runs: {name: history}; quantities: keys of the histories; rows: of equally many texts, the first is the
+    heading. Raises ValueError if there are no runs or quantities.
+    """
+    if not runs or not quantities:
+        raise ValueError(f"a comparison needs runs and quantities, got {len(runs)} and {len(quantities)}")
+    columns = min(len(quantities), 2)
+    lines = -(-len(quantities) // columns)
+    table_height = 0.3 * len(rows)
+    picture = _figure(10, 3.6 * lines + table_height)
+    grid = picture.add_gridspec(lines + 1, columns, height_ratios=[3.6] * lines + [table_height])
+    for number, quantity in enumerate(quantities):
+        overlay(picture.add_subplot(grid[number // columns, number % columns]), runs, quantity)
+    below = picture.add_subplot(grid[lines, :])
+    below.set_axis_off()
+    table = below.table(rows[1:] or [[""] * len(rows[0])], colLabels=rows[0], cellLoc="right", loc="center",
+                        edges="horizontal", bbox=(0, 0, 1, 1))
+    table.auto_set_font_size(False)
+    table.set_fontsize(8)
+    _save(picture, path, f"curves and final figures of {', '.join(map(str, runs))}")
 
 
 def rate_grid(path, runs, figure="accuracy"):
@@ -169,15 +201,15 @@ def rate_grid(path, runs, figure="accuracy"):
         for axes, quantity in zip(panels[:, column], ("loss", figure)):
             _draw_splits(axes, runs[rate], quantity)
             axes.set_title(f"learning rate {rate:g}")
-    _save(picture, path)
+    _save(picture, path, f"loss and {figure} by epoch, a column for each learning rate")
 
 
 def _draw_splits(axes, history, quantity):
     """A quantity of training and validation by epoch."""
-    for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+    for place, split in enumerate(("train", "validation")):
         values = np.asarray(history.get(f"{split}_{quantity}", ()), np.float64)
         if values.size:
-            axes.plot(np.arange(1, values.size + 1), values, color=colour, marker=_marker(values),
+            axes.plot(np.arange(1, values.size + 1), values, color=f"C{place}", **_line(place, values.size),
                       label=f"{split} (last {values[-1]:.3f})")
     _label(axes, "epoch", quantity)
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -206,14 +238,14 @@ def lines(path, panels):
         count = len(panel["lines"])
         for place, (label, (x, y)) in enumerate(panel["lines"].items()):
             colour = colormaps["viridis"](0.95 * place / count) if panel.get("ordered") else f"C{place}"
-            axes.plot(x, np.asarray(y, np.float64), color=colour, marker=_marker(y), label=label)
+            axes.plot(x, np.asarray(y, np.float64), color=colour, label=label, **_line(place, len(y)))
         if panel.get("log"):
             axes.set_yscale("log")
         axes.set_title(panel.get("title", ""))
         _label(axes, panel["x"], panel["y"])
         if count > 6:
             axes.legend(fontsize=7, ncols=2)
-    _save(picture, path)
+    _save(picture, path, "; ".join(panel.get("title") or f"{panel['y']} by {panel['x']}" for panel in panels))
 
 
 def _figure(width, height):
@@ -223,9 +255,10 @@ def _figure(width, height):
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
 
 
-def _save(picture, path):
+def _save(picture, path, caption=""):
+    """As a PNG file that carries its caption (`nets.report` shows it)."""
     with atomic_write(path) as file:
-        picture.savefig(file, format="png")
+        picture.savefig(file, format="png", metadata={"Description": caption} if caption else None)
 
 
 def _label(axes, x, y):
@@ -236,9 +269,11 @@ def _label(axes, x, y):
         axes.legend()
 
 
-def _marker(values):
-    """Dots for a short line, which would otherwise be invisible at length 1."""
-    return "o" if len(values) <= 10 else None
+def _line(place, points):
+    """Dash and marker of the line at a place; long lines are marked about ten times."""
+    every = max(1, -(-points // 10))
+    return {"linestyle": DASHES[place % len(DASHES)], "marker": MARKERS[place % len(MARKERS)],
+            "markersize": 4, "markevery": (place * every // 4 % every, every) if points > 10 else None}
 
 
 def _tile(images):

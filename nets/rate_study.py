@@ -6,7 +6,6 @@ import dataclasses
 
 from nets import pictures
 from nets.nist36 import SYSTEMS as FIRST_SYSTEMS
-from nets.runs import Run
 
 __all__ = ["SYSTEMS", "RateStudy"]
 
@@ -29,7 +28,7 @@ class RateStudy:
         """Train at lr, 10 lr and lr / 10; see `nets.nist36.System.run`."""
         histories, results = {}, {}
         for rate in (lr, 10 * lr, lr / 10):
-            part = Run(self.system, {**settings, "lr": rate}, run.path(f"lr-{rate:g}"))
+            part = run.inner(self.system, {**settings, "lr": rate}, f"lr-{rate:g}")
             results[rate] = FIRST_SYSTEMS[self.system].run(part, lr=rate, quiet=quiet, **settings)
             if part.history:
                 histories[rate] = {key: [row[key] for row in part.history] for key in part.history[0]}

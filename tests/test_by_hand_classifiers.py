@@ -171,6 +171,7 @@ class TestTraining:
             pixels.load(pictures, held_out=0.001)
 
 
+@pytest.mark.slow
 def test_commands(pictures, tmp_path, capsys):
     """train, overfit and test by their options; a run folder with weights, pictures and report each."""
     options = ["--data", pictures, "--epochs", "8", "--batch-size", "8", "--quiet"]
@@ -179,7 +180,7 @@ def test_commands(pictures, tmp_path, capsys):
                                     "--weight-scale", "0.05"])):
         folder = tmp_path / name
         assert main(["by-hand", name, *options, *more, "--out", str(folder)]) == 0
-        assert {"best.npz", "confusion.png", "config.json", "curves.png", "metrics.json",
+        assert {"best.npz", "confusion.png", "config.json", "curves.png", "metrics.json", "metrics.jsonl",
                 "report.md"} == {path.name for path in folder.iterdir()}
         report = (folder / "report.md").read_text()
         assert "| batch size |" not in report and "| batch_size | 8 |" in report and "curves.png" in report

@@ -65,6 +65,7 @@ def test_pictures_take_other_points(tmp_path):
     assert (tmp_path / "f2.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_command(tmp_path, capsys):
     np.savez(tmp_path / "samples.npz", f2_inputs=[[0.0], [1.0]], f2_outputs=[0.0, np.tanh(1.0)])
     arguments = ["by-hand", "graphs", "--samples", str(tmp_path / "samples.npz"), "--out"]

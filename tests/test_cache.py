@@ -57,6 +57,7 @@ def test_numba_and_the_processor_change_the_folder(monkeypatch):
     assert len({before, other, jit._fingerprint()}) == 3
 
 
+@pytest.mark.slow
 def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     (total, hits), _ = run(tmp_path)
     assert float(total) == 1600 and "1" not in hits
@@ -64,6 +65,7 @@ def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     assert float(total) == 1600 and "0" not in hits
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written(tmp_path):
     """A file stands where the folder should be: even root cannot write there."""
     place = tmp_path / "file"

@@ -59,6 +59,7 @@ def test_the_sheet_s_gradients_are_1_2_and_4_times_the_true_ones():
         np.testing.assert_allclose(sheet, times * true, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_full_size_gradients_are_the_engine_s():
     """12288-1000-256-2: equal to 1e-12, both timed."""
     random = np.random.default_rng(0)

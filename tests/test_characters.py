@@ -24,6 +24,7 @@ def cache(tmp_path_factory):
         yield root / "data"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [characters, glyphs, metrics, pictures, runs],
                          ids=lambda module: module.__name__)
 def test_docstring_examples(module):

@@ -53,6 +53,7 @@ def test_large_and_tiny_messages_arrive_whole():
     assert sum(int(batch.array.sum()) for batch in many) == sum(range(120_000))
 
 
+@pytest.mark.slow
 def test_messages_through_the_pipe_alone(monkeypatch):
     """Where the system has no memory files; sizes above what a pipe takes, both ways at once."""
     monkeypatch.setattr("tinygrad_hw.utils.data.channel.HAS_MEMORY_FILES", False)

@@ -355,6 +355,7 @@ THREADS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setup", "in_worker"),
     [(LAUNCH, "work()"), (NUMBA, "1"), (BLAS, "work()"), (THREADS, "work()")],

@@ -170,6 +170,28 @@ def test_two_that_lead_on_from_one_in_the_middle(leaves):
     assert torch.equal(c.grad, torch.where(c > 0, r.grad, 0))
 
 
+@pytest.mark.parametrize("looks", ["c", "r", "rc", "cr"])
+def test_a_look_after_memory_was_changed_somewhere(leaves, looks):
+    """All that waits is computed before any change in place, and still gets its place in the graph."""
+    c = F.conv2d(*leaves, padding=1)
+    r = F.relu(c)
+    p = F.max_pool2d(r, 2)
+    torch.zeros(1).add_(1)
+    assert not waiting
+    tensors = {"c": c, "r": r}
+    for name in looks:
+        tensors[name].retain_grad()
+    p.sum().backward()
+    plain = r.detach().clone().requires_grad_()
+    F.max_pool2d(plain, 2).sum().backward()
+    expected = plain.grad
+    if "r" in looks:
+        assert torch.equal(r.grad, expected)
+    if "c" in looks:
+        assert torch.equal(c.grad, torch.where(c > 0, expected, 0))
+    assert leaves[1].grad is not None
+
+
 def test_only_the_ends_of_a_chain_are_held(leaves):
     c = F.conv2d(*leaves, padding=1)
     p = F.max_pool2d(F.relu(c), 2)

@@ -225,6 +225,7 @@ def test_gradients_are_summed_to_the_input_and_cast():
         (lambda g: (g, None, g), RuntimeError, "incorrect number of gradients"),
         (lambda g: (g, g), RuntimeError, "different from None at position 2"),
         (lambda g: (thw.ones(5), None), RuntimeError, r"invalid gradient at index 0 - got \[5\].*\[2\]"),
+        (lambda g: (g.sum(), None), RuntimeError, r"invalid gradient at index 0 - got \[\].*\[2\]"),
         (lambda g: (1.0, None), TypeError, "must return Tensors or None, got float"),
     ],
 )

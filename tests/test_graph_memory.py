@@ -34,6 +34,7 @@ class Square(thw.autograd.Function):
 # ------------------------------------------------------------------ depth and memory
 
 
+@pytest.mark.slow
 def test_a_chain_of_100_000_ops():
     x = leaf(1.0)
     y = x
@@ -46,6 +47,7 @@ def test_a_chain_of_100_000_ops():
     assert first() is None
 
 
+@pytest.mark.slow
 def test_a_long_chain_that_was_never_differentiated_dies():
     y = leaf(1.0)
     for _ in range(100_000):
@@ -106,6 +108,7 @@ def test_leaf_hooks_make_no_cycle(without_gc):
     assert graph_objects() == before
 
 
+@pytest.mark.slow
 def test_training_does_not_leak(without_gc):
     rng = np.random.default_rng(0)
     data, target = thw.from_numpy(rng.normal(size=(8, 4))), thw.from_numpy(rng.normal(size=(8, 1)))

@@ -63,7 +63,7 @@ def test_stale_output_is_noticed():
     x = numbers(2)
     y = x.exp()
     y.add_(1)
-    with pytest.raises(RuntimeError, match="ans of shape.*saved by ExpBackward0"):
+    with pytest.raises(RuntimeError, match="the result of shape.*saved by ExpBackward0"):
         y.sum().backward()
     y = x * 1
     y.exp_()

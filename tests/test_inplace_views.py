@@ -221,6 +221,7 @@ def test_out_argument():
         thw.add(x, x, out=thw.zeros(2, dtype=thw.int64))
 
 
+@pytest.mark.slow
 def test_no_op_but_a_view_shares_memory_with_its_input():
     """The engine trusts ``view=True``: an op without it must return memory of its own, or the very
     input."""

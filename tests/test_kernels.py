@@ -360,6 +360,7 @@ def run_python(code, **environment):
     )
 
 
+@pytest.mark.slow
 def test_number_of_threads_from_the_environment():
     code = "from ops.kernels.launch import get_num_threads; print(get_num_threads())"
     assert run_python(code, TINYGRAD_HW_NUM_THREADS="1").stdout.strip() == "1"
@@ -369,6 +370,7 @@ def test_number_of_threads_from_the_environment():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_child_after_a_parallel_launch():
     code = """
@@ -445,6 +447,7 @@ def test_blocks_of_a_product_do_not_depend_on_threads(threads, monkeypatch):
     assert seen[0] == seen[1]
 
 
+@pytest.mark.slow
 def test_processors_without_wide_vectors():
     """The same kernels compiled for the narrowest vectors, where a tile's sums outnumber two vectors."""
     code = """

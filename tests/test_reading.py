@@ -218,7 +218,7 @@ class TestCommand:
         assert "no picture" in error(tmp_path / "none.jpg", "--weights", weights)
         assert "no picture that can be read" in error(tmp_path / "text.png", "--weights", weights)
         assert "no checkpoint" in error(tmp_path / "white.png", "--weights", tmp_path / "none")
-        assert "not a whole safetensors" in error(tmp_path / "white.png", "--weights", tmp_path / "text.png")
+        assert "no whole safetensors" in error(tmp_path / "white.png", "--weights", tmp_path / "text.png")
         assert "must hold {file name" in error(
             tmp_path / "white.png", "--weights", weights, "--truth", tmp_path / "bad.json")
         monkeypatch.chdir(tmp_path)

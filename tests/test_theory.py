@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import numpy as np
+import pytest
 
 from nets.__main__ import main
 from nets.by_hand import theory
@@ -12,6 +13,7 @@ from nets.by_hand import theory
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "theory.md"
 
 
+@pytest.mark.slow
 def test_the_page_s_examples(capsys):
     namespace, text_blocks = {}, 0
     for language, block in re.findall(r"```(python|text)\n(.*?)```", PAGE.read_text(), re.S):
@@ -29,6 +31,7 @@ def test_gradients_of_stacked_sigmoids_vanish_as_the_slope_says():
     assert theory.gradient_norms("relu", depth=10)[0] > 0.5
 
 
+@pytest.mark.slow
 def test_command(tmp_path):
     assert main(["by-hand", "theory", "--out", str(tmp_path / "run")]) == 0
     files = {path.name for path in (tmp_path / "run").iterdir()}

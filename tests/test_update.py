@@ -299,6 +299,7 @@ def test_change_names_the_line_of_the_step():
         loss.backward()
 
 
+@pytest.mark.slow
 def test_machine_code_uses_vectors(tmp_path):
     """Whole vectors and fused multiply-add where the processor has them."""
     program = """

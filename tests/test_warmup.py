@@ -11,6 +11,7 @@ from tinygrad_hw.__main__ import main
 from tinygrad_hw.warmup import remove_stale, warm_up
 
 
+@pytest.mark.slow
 def test_every_kernel_is_compiled_afterwards():
     """Each task has machine code for the dtype, and the plain kernels were called by the ops."""
     assert warm_up(quiet=True) > len(Task.every) > 20

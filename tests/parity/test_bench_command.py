@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_steps(tmp_path):
     """Values agree and every figure is there."""
     command = [sys.executable, "-m", "bench", "steps", "--only", "mlp", "--quick", "--threads", "1",

@@ -93,6 +93,12 @@ ELSEWHERE = {
         rand_like randint_like randn randn_like scalar_tensor tensor tril_indices
         triu_indices zeros zeros_like
     """,
+    "test_compat_parity.py": """
+        adjoint affine_grid alpha_dropout bartlett_window blackman_window detach embedding_bag fill
+        frombuffer get_device grid_sample hamming_window hann_window is_same_size is_signed isin isreal
+        msort range real renorm split_with_sizes unravel_index
+    """,
+    "test_linalg_parity.py": "logdet qr slogdet svd",
     "test_random_parity.py": "bernoulli manual_seed multinomial normal poisson rand randint randperm",
     "test_dtypes.py": "can_cast finfo iinfo promote_types result_type",
 }
@@ -107,6 +113,19 @@ UNCOMPARED = {
     "get_rng_state": "another generator",
     "set_rng_state": "another generator",
     "set_printoptions": "tests of printing",
+    "is_anomaly_enabled": "tests of modes",
+    "load": "tests of files",
+    "save": "tests of files",
+    **dict.fromkeys(
+        """
+        are_deterministic_algorithms_enabled compile get_default_device get_deterministic_debug_mode
+        get_float32_matmul_precision get_num_interop_threads is_deterministic_algorithms_warn_only_enabled
+        is_warn_always_enabled set_anomaly_enabled set_default_device set_default_tensor_type
+        set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal
+        set_num_interop_threads set_warn_always use_deterministic_algorithms
+        """.split(),
+        "a switch; tests/test_compat_names.py",
+    ),
 }
 """Public names without a value to compare, with the reason."""
 

@@ -14,10 +14,12 @@ from counterparts import (
     LENIENT,
     NAMES,
     NOT_FOR_INTEGERS,
+    OTHER_GRADIENTS,
     OUR_BAD_CALLS,
     PROMOTION,
     SAMPLES,
     TIES,
+    UNCOMPARED_GRADIENTS,
     UNCOMPARED_SIGNATURES,
     counterpart,
     is_public,
@@ -73,6 +75,7 @@ def test_exceptions_are_still_needed():
         NOT_FOR_INTEGERS,
         TIES,
         LENIENT,
+        OTHER_GRADIENTS,
         PROMOTION,
         OUR_BAD_CALLS,
         UNCOMPARED_SIGNATURES,
@@ -110,11 +113,14 @@ def differentiable(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_gradient(name):
     """Float64: same gradients of every argument for the same random cotangents."""
+    if name in OTHER_GRADIENTS:
+        pytest.skip(OTHER_GRADIENTS[name])
     compared = sum(
         check_gradients(public(name), counterpart(name), args, kwargs, name, LENIENT.get(name))
         for args, kwargs in samples(name)
     )
-    assert compared or not differentiable(name), "no sample's gradient was compared"
+    assert compared or not differentiable(name) or name in UNCOMPARED_GRADIENTS, (
+        "no sample's gradient was compared")
 
 
 ALIASES = sorted(name for name in dir(thw) if isinstance(getattr(thw, name), Op) and name not in TABLE)

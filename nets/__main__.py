@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from nets.commands import COMMANDS
@@ -43,8 +44,20 @@ def main(arguments: list[str] | None = None) -> int:
         code = pass_on(arguments)
         if code is not None:
             return code
-        options = make_parser().parse_args(arguments)
-        return options.act(options)
+        parser = make_parser()
+        if not arguments:
+            parser.print_help(sys.stderr)
+            parser.exit(2, "\nerror: no COMMAND\n")
+        options, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            parser.exit(2, f"error: {options.command} does not take {' '.join(unknown)}; "
+                           f"python -m nets {options.command} --help tells all\n")
+        code = options.act(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # who reads the output, `head` say, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as the shell says it of SIGPIPE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -34,7 +34,7 @@ class Bar:
         self.bar = tqdm(desc=name or None, total=self.total, initial=done, unit="step",
                         disable=quiet or self.plain, dynamic_ncols=True)
         self.began, self.began_at = time.perf_counter(), done
-        self.rows, self.since = 0, self.began
+        self.rows, self.since, self.first = 0, self.began, done + 1
         if self.plain and done < self.total:
             print(f"{name}{': ' if name else ''}{epochs} epochs of {steps} steps", file=sys.stderr)
 
@@ -47,6 +47,8 @@ class Bar:
     def update(self, rows: int) -> None:
         """Count a step that was made with so many rows."""
         self.steps, self.rows = self.steps + 1, self.rows + rows
+        if self.steps == self.first:  # it compiled the kernels: no measure for the others
+            self.began, self.began_at = time.perf_counter(), self.steps
         self.bar.update()
 
     def end_of_epoch(self, epoch: int, figures: dict[str, float]) -> None:

@@ -143,6 +143,12 @@ class Run:
         self.results.update(results)
         self._write()
 
+    def withdraw(self):
+        """Remove the folder of a run that failed before anything came of it: its name is free again."""
+        if not self.conduct.resume and [path.name for path in self.folder.iterdir()] == ["config.json"]:
+            self.path("config.json").unlink()
+            self.folder.rmdir()
+
     def _stream(self):
         """Append the new rows to metrics.jsonl, one JSON line each, for programs that watch a run."""
         lines = "".join(json.dumps(_plain(row), allow_nan=False) + "\n"
@@ -222,7 +228,10 @@ def _empty_folder(folder):
         raise NotADirectoryError(f"the output {folder} is a file; name a folder")
     if (folder / "config.json").exists():
         raise FileExistsError(f"{folder} already holds a run; name another folder or remove it")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(f"the output {folder} cannot be made ({error.strerror}); name another") from error
     return folder
 
 

@@ -22,6 +22,8 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
 def surest(scores: np.ndarray, labels: np.ndarray, right: bool, count: int) -> np.ndarray:
     """Numbers of the pictures that are named rightly (or wrongly), the most certain first.
 
+    Of those that are right every class has its turn: hundreds are certain to the last bit.
+
     >>> scores = np.array([[3.0, 0.0], [9.0, 0.0], [0.0, 1.0]])
     >>> surest(scores, np.array([0, 0, 0]), True, 2).tolist()
     [1, 0]
@@ -29,7 +31,14 @@ def surest(scores: np.ndarray, labels: np.ndarray, right: bool, count: int) -> n
     [2]
     """
     rows = np.flatnonzero((scores.argmax(1) == labels) == right)
-    return rows[np.argsort(-probabilities(scores)[rows].max(1), kind="stable")][:count]
+    rows = rows[np.argsort(-probabilities(scores)[rows].max(1), kind="stable")]
+    if right:
+        turns = np.empty(len(rows), int)
+        for label in np.unique(labels[rows]):
+            own = labels[rows] == label
+            turns[own] = np.arange(own.sum())
+        rows = rows[np.argsort(turns, kind="stable")]
+    return rows[:count]
 
 
 def draw_samples(path, pixels, labels, scores, classes, columns: int = 8) -> None:

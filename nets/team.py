@@ -79,9 +79,9 @@ class Ranks(Team):
     def share(self, batch) -> tuple:
         """Every ``size``-th row from the ``rank``-th on; see `Team.share`."""
         rows = len(batch[0])
+        if rows < self.size:  # too few to divide: all take all of them, which gives the same means
+            return batch, 1.0
         mine = len(range(self.rank, rows, self.size))
-        if mine == 0:  # fewer rows than processes: take part with a row that does not count
-            return [one[:1] for one in batch], 0.0
         return [one[self.rank::self.size] for one in batch], mine * self.size / rows
 
     def agree(self, loss: float, signal) -> tuple:

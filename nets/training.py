@@ -64,7 +64,7 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
     loss_of = describing(loss_of, run.path("model.txt"))
     bar = Bar(getattr(run, "name", ""), epochs, len(loader), training.progress.step, quiet)
     with Interruption(training.last_words()) as interruption, bar:
-        while training.progress.epoch <= epochs and not interruption.signal:
+        while training.progress.epoch <= epochs and not training.told_to_end(interruption):
             if enough is not None and enough(run.history):
                 break
             if not training.steps(loss_of, after_step, bar, interruption):
@@ -73,7 +73,7 @@ def fit(net, optimizer, loss_of: Callable, loader, evaluate: Callable, *, epochs
             if after_epoch is not None:
                 after_epoch()
             training.store(best=training.best_epoch == row["epoch"])
-            shown = {figure: row[training.key]} if training.key in row else {}
+            shown = {f"validation {figure}": row[training.key]} if training.key in row else {}
             bar.end_of_epoch(row["epoch"], {"loss": row["train_loss"], **shown})
         interrupted = interruption.signal is not None
     if interrupted:
@@ -115,6 +115,12 @@ class _Training:
             if row.get(self.key, -math.inf) > self.best:
                 self.best, self.best_epoch = row[self.key], row["epoch"]
 
+    def told_to_end(self, interruption) -> bool:
+        """Whether any process has received a signal: all ask together, so that all end together."""
+        _, ending = self.team.agree(0.0, interruption.signal)
+        interruption.signal = interruption.signal or ending
+        return ending is not None
+
     def last_words(self) -> str:
         """What a signal is answered with at once: after the death of another process nothing may follow."""
         if self.team.rank > 0:
@@ -136,7 +142,7 @@ class _Training:
             try:
                 batch = next(batches, None)
             except RuntimeError:
-                if interruption.signal is None:
+                if interruption.signal is None or self.team.size > 1:  # others may be in the step already
                     raise
                 batch = None  # SIGTERM to the whole group has ended the loader's workers
             if batch is None:
@@ -147,7 +153,8 @@ class _Training:
             if weight != 1.0:
                 loss = loss * weight
             loss.backward()
-            value, interruption.signal = self.team.agree(loss.item(), interruption.signal)
+            value, ending = self.team.agree(loss.item(), interruption.signal)
+            interruption.signal = interruption.signal or ending  # one that has come meanwhile waits its turn
             if must_be_finite and not math.isfinite(value):
                 raise FloatingPointError(
                     f"the loss became {value} in epoch {progress.epoch}, step {progress.step + 1}: "
@@ -158,7 +165,7 @@ class _Training:
             progress.done(value, len(batch[0]))
             self.log.add(progress.epoch, progress.step, value)
             bar.update(len(batch[0]))
-            if interruption.signal is not None:
+            if ending is not None:
                 break
             if every and progress.step % every == 0 and progress.batches < len(progress.loader):
                 self.store()

@@ -41,8 +41,9 @@ def _list(options) -> int:
     print("\ncommands of their own, python -m nets COMMAND [--help]:")
     for name, summary in {**read_text.SUMMARIES, **pretrained.SUMMARIES, **by_hand.SUMMARIES}.items():
         print(f"{name:{width}}  {summary}")
-    print("\nTimes are of training on one thread with the data of docs/systems.md. The first run also "
-          "compiles kernels,\nhalf a minute; python -m nets warmup compiles them all beforehand.")
+    print("\nTimes are of training on one thread with the data of docs/systems.md (characters: half as\n"
+          "many as glyph36 has). The first run also compiles kernels, half a minute; python -m nets warmup\n"
+          "compiles them all beforehand.")
     return 0
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 
-__all__ = ["add_debug", "positive", "share"]
+__all__ = ["add_debug", "positive", "rate", "share"]
 
 
 def positive(text: str) -> int:
@@ -16,6 +17,18 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not a positive number")
+    return value
+
+
+def rate(text: str) -> float:
+    """A finite number of at least 0.
+
+    >>> rate("0.01")
+    0.01
+    """
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{value} is no learning rate: at least 0 and finite")
     return value
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
+import difflib
 import sys
 import tempfile
 from pathlib import Path
 
 from nets.commands import settings
-from nets.commands.options import add_debug, positive, share
+from nets.commands.options import add_debug, positive, rate, share
 
 __all__ = ["add_parser"]
 
@@ -18,8 +18,7 @@ def add_parser(commands) -> None:
     run = commands.add_parser(
         "run", help="train a system and write a run folder",
         description="Train a system and write a run folder: report.html, config.json, metrics.json, best and "
-                    "last weights, pictures. docs/command_line.md says what is in it.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+                    "last weights, pictures. docs/command_line.md says what is in it.")
     run.add_argument("name", metavar="NAME", help="a name from 'python -m nets list'")
     run.add_argument("--data", metavar="DIR",
                      help="for characters a folder of .mat files in the NIST36 layout, for pictures a "
@@ -28,7 +27,7 @@ def add_parser(commands) -> None:
                      help="passes over the data (none: the system's own number)")
     run.add_argument("--batch-size", type=positive,
                      help="images a step (none: the system's own number)")
-    run.add_argument("--lr", type=float, help="learning rate (none: the system's own)")
+    run.add_argument("--lr", type=rate, help="learning rate (none: the system's own)")
     run.add_argument("--seed", type=int, help="of initial weights and data order (none: 0)")
     run.add_argument("--threads", type=positive, help="threads of the kernels (none: all cores)")
     run.add_argument("--workers", type=int, help="processes that prepare batches (none: 0)")
@@ -63,7 +62,9 @@ def _run(options) -> int:
     from nets.systems import SYSTEMS
 
     if options.name not in SYSTEMS:
-        print(f"error: no system {options.name!r}; there are {', '.join(SYSTEMS)}", file=sys.stderr)
+        near = difflib.get_close_matches(options.name, SYSTEMS, 1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        print(f"error: no system {options.name!r}; {hint}there are {', '.join(SYSTEMS)}", file=sys.stderr)
         return 2
     system = SYSTEMS[options.name]
 
@@ -90,7 +91,11 @@ def _run(options) -> int:
         team.leave()
         return 0
     run = Run(options.name, config, folder, conduct)
-    results = system.run(run, quiet=options.quiet, **given)
+    try:
+        results = system.run(run, quiet=options.quiet, **given)
+    except BaseException:
+        run.withdraw()
+        raise
     team.leave()
     return _tell(options.name, run, results, given["epochs"])
 

@@ -121,7 +121,7 @@ def _checked(key, value, allowed, name):
     if key not in allowed:
         near = difflib.get_close_matches(key, allowed, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"{name} has no setting {key!r}; {hint}There are {', '.join(sorted(allowed))}")
+        raise ValueError(f"{name} has no setting {key!r}; {hint}there are {', '.join(sorted(allowed))}")
     default = allowed[key]
     if key in PATHS:
         kind, fits = "a path", value is None or isinstance(value, str)

@@ -307,6 +307,65 @@ def test_memory_that_numpy_holds_is_not_waited_for(leaves):
     assert c.abs().sum() > 0
 
 
+@pytest.mark.parametrize("memory", [
+    lambda w: (w, w.numpy()), lambda w: (w, w.data.numpy()), lambda w: (w, np.asarray(w.data)),
+    lambda w: (lambda m: (torch.as_tensor(m), m))(w.numpy().copy()),
+    lambda w: (lambda m: (nn.Parameter(torch.from_numpy(m)), m))(w.numpy().copy()),
+    lambda w: (lambda m: (torch.from_numpy(m).data, m))(w.numpy().copy()),
+], ids=["numpy", "data", "asarray", "as_tensor", "parameter", "data of from_numpy"])
+@pytest.mark.parametrize("early", [False, True])
+def test_all_ways_in_which_numpy_may_hold_memory(leaves, memory, early):
+    x, w = (one.detach().clone() for one in leaves[:2])
+    if early:
+        y = F.conv2d(x, w)
+        w, array = memory(w)
+    else:
+        w, array = memory(w)
+        y = F.conv2d(x, w)
+    array[...] = 0
+    assert y.abs().sum() > 0
+
+
+def test_gradients_are_asked_for_before_the_call(leaves):
+    """What ``requires_grad_`` and ``detach_`` change afterwards does not reach back."""
+    x, w, _ = leaves
+    frozen = w.detach().clone()
+    y = F.conv2d(x, frozen)
+    frozen.requires_grad_()
+    y.sum().backward()
+    assert frozen.grad is None and x.grad is not None
+    y = F.conv2d(x.detach(), w)
+    w.requires_grad_(False)
+    y.sum().backward()  # no error: the graph is that of the call, though the leaf takes no gradient any more
+    w.requires_grad_()
+    scale = torch.ones(1, dtype=torch.float64, requires_grad=True)
+    h = x.detach() * scale
+    y = F.conv2d(h, w)
+    h.detach_()
+    y.sum().backward()
+    assert scale.grad is not None
+
+
+@pytest.mark.parametrize("change", [lambda y: y.zero_(), lambda y: y.fill_(2), lambda y: y.copy_(y * 1)])
+def test_overwriting_a_result_in_channels_last_memory(leaves, change):
+    h = chain(*leaves)
+    y = h + h
+    change(y)
+    assert type(y) is torch.Tensor and y.shape == h.shape
+
+
+def test_multiplying_a_result_in_place(leaves):
+    """The node keeps the old values, whatever memory they are in."""
+    for shape in ((2, 3, 9, 8), (2, 3, 3, 3)):
+        x = leaves[0].detach()[:, :, :shape[2], :shape[3]].clone()
+        h = F.max_pool2d(F.relu(F.conv2d(x, leaves[1])), 1)
+        scale = torch.full(h.shape, 3.0, dtype=torch.float64, requires_grad=True)
+        expected = h.detach().clone()
+        h.mul_(scale)
+        h.sum().backward()
+        assert torch.equal(scale.grad, expected)
+
+
 def test_a_result_may_be_changed_in_place(leaves):
     """The node keeps memory of its own, so the gradient stays right."""
     for function in chain, lambda x, w, b: F.relu(F.conv2d(x, w, b)):

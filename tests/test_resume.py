@@ -238,6 +238,8 @@ class TestNonfinite:
         (nn.Linear(1, 1), [1e3] * 100, 1e30, r"the Linear holds -?inf .* parameters reach .*e\+3.* lower"),
     ])
     def test_the_culprit_is_named(self, net, values, lr, text, tmp_path):
+        for parameter in net.parameters():
+            nn.init.constant_(parameter, 0.5)
         with pytest.raises(FloatingPointError, match=text):
             learn(Run("demo", {}, tmp_path / "run"), net, data_of(values), lr)
 

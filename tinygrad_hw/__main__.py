@@ -28,7 +28,8 @@ def _warm_up(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tinygrad_hw",
+                                     description="Commands of the engine itself.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     warmup = commands.add_parser(
         "warmup", help="compile all kernels now instead of when they are used first",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from ops.promotion import as_dtype, default_dtype
+from ops.promotion import as_dtype, default_dtype, promote_types
 from tinygrad_hw import dtypes
 from tinygrad_hw.device import check_device
 from tinygrad_hw.tensor import Tensor
@@ -40,7 +42,9 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
     dtype = as_dtype(dtype)
     if isinstance(data, Tensor):
         return data if dtype is None or data.array.dtype == dtype else data.to(dtypes.of(dtype))
-    return Tensor._wrap(_to_array(data, dtype, copy=False))
+    tensor = Tensor._wrap(_to_array(data, dtype, copy=False))
+    note_numpy(tensor)
+    return tensor
 
 
 def asarray(
@@ -75,7 +79,8 @@ def _to_array(data, dtype, copy: bool) -> np.ndarray:
         data = data.array
     typed = isinstance(data, (np.ndarray, np.generic)) or hasattr(data, "__array__")
     if not typed and isinstance(data, (list, tuple)):
-        data, typed = _strip_tensors(data)
+        data, typed, common = _strip_tensors(data)
+        dtype = common if dtype is None and common is not None else dtype
     try:
         array = np.array(data, copy=True if copy else None)
     except ValueError as error:
@@ -125,10 +130,29 @@ def _no_numbers(data, array: np.ndarray, typed: bool) -> Exception:
 
 
 def _strip_tensors(data):
-    """Nested sequences with Tensors replaced by their values, and whether all leaves carry a dtype."""
+    """Nested sequences with Tensors replaced by values, whether all leaves carry a dtype, and the common one.
+
+    The common dtype is what all leaves promote to; None where no leaf carries one, or a leaf is no number.
+    """
     if isinstance(data, (list, tuple)):
         items = [_strip_tensors(item) for item in data]
-        return [item for item, _ in items], bool(items) and all(typed for _, typed in items)
+        typed, common = [typed for _, typed, _ in items], None
+        if any(common is not None for _, _, common in items):
+            kinds = {common or _python_dtype(item) for item, _, common in items}
+            common = None if None in kinds else functools.reduce(promote_types, kinds)
+        return [item for item, _, _ in items], bool(items) and all(typed), common
     if isinstance(data, Tensor):
-        return data.array, True
-    return data, isinstance(data, (np.ndarray, np.generic))
+        data = data.array
+    typed = isinstance(data, (np.ndarray, np.generic))
+    return data, typed, data.dtype if typed and data.dtype.kind in "biuf" else None
+
+
+def _python_dtype(data) -> np.dtype | None:
+    """The dtype of a Python number or of nested sequences of them."""
+    try:
+        kind = np.asarray(data).dtype.kind
+    except ValueError:  # of different lengths: refused where all of it is read
+        return None
+    if kind == "f":
+        return default_dtype()
+    return np.dtype({"b": "bool", "i": "int64"}[kind]) if kind in "bi" else None

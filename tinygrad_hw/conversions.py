@@ -14,7 +14,7 @@ from tinygrad_hw.construct import tensor as make_tensor
 from tinygrad_hw.device import check_device
 from tinygrad_hw.printing import represent
 from tinygrad_hw.tensor import Tensor
-from tinygrad_hw.waiting import note_numpy
+from tinygrad_hw.waiting import compute_waiting, note_numpy
 
 __all__ = ["from_dlpack"]
 
@@ -87,6 +87,7 @@ class _Conversions:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use "
                                "tensor.detach().numpy() instead.")
         array = self.array
+        compute_waiting()  # what waits to read this memory, before the caller may change it
         note_numpy(self)
         return array
 

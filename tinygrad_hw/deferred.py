@@ -121,6 +121,8 @@ class Deferred(Tensor):
         arrays, shared = [], False
         for value in values:
             if isinstance(value, Tensor):
+                if value._view is not None:
+                    value._refresh_view()  # its node must be older than the one that is put off
                 shared = shared or shared_with_numpy(value)
                 value = value.stored if value.deferred else value.array
             arrays.append(value)
@@ -299,7 +301,8 @@ class Deferred(Tensor):
         Where both have values in channels-last memory, which nobody else can hold, the result's memory is
         taken over in place of a copy.
         """
-        stage, following = self._stage, result._stage if type(result) is Deferred else None
+        stage = vars(self).get("_stage")  # looking at the arguments may have made a plain Tensor of it
+        following = result._stage if type(result) is Deferred else None
         if following is not None and following.chain is not None and following.source() is stage \
                 and stage is not None and stage.chain is not None:
             self._stage = following  # nobody can look at the old values any more
@@ -310,11 +313,15 @@ class Deferred(Tensor):
             mine, other = vars(self)["array"], vars(result)["array"]
             if mine.shape == other.shape and mine.dtype == other.dtype:
                 self._check_inplace(result._history is not None)
+                _stays(self, mine, result, since)
                 vars(self)["array"] = other
                 self._bump()
                 if mode.recording and result._history is not None:
                     self._take_history(result._history)
                 return self
+        before = self.stored if self.deferred else self.array
+        if self.array is not before:
+            _stays(self, before, result, since)
         return Tensor._assign(self, result, since, overwrite)
 
     def __deepcopy__(self, memo):
@@ -324,6 +331,12 @@ class Deferred(Tensor):
     def __reduce_ex__(self, protocol):
         self._settle()
         return self.__reduce_ex__(protocol)
+
+
+def _stays(value: Tensor, array: np.ndarray, result: Tensor, since: int | None) -> None:
+    """Let what made ``result`` go on with the old values in ``array``, which nobody will overwrite."""
+    if mode.recording and result._history is not None:
+        value._keep_original(result._history[0], since, array)
 
 
 def _put_behind(value: Tensor, children: list) -> None:

@@ -171,9 +171,14 @@ class SharedMemory:
         if node is not None:
             self._rebase((node, 0))
 
-    def _keep_original(self, node, since: int | None) -> None:
-        """Before this Tensor is overwritten: give new nodes that saved its values a copy of them."""
-        stack, counter, copied = [node], self._version_counter, None
+    def _keep_original(self, node, since: int | None, array: np.ndarray | None = None) -> None:
+        """Before this Tensor is overwritten: give new nodes that saved its values a copy of them.
+
+        Args:
+            array: memory with these values that stays as it is, so that they need no copy.
+        """
+        stack, counter, copied = [node], self._version_counter, array
+        array = self.array if array is None else array
         while stack:
             node = stack.pop()
             if type(node) is OpNode and node.saved is not None:
@@ -181,9 +186,9 @@ class SharedMemory:
                     if (
                         type(origin) is tuple
                         and origin[0] is counter
-                        and node.saved[position] is self.array
+                        and node.saved[position] is array
                     ):
-                        copied = self.array.copy() if copied is None else copied
+                        copied = array.copy() if copied is None else copied
                         node.saved[position] = copied
                         node.origins[position] = ([0, None], 0, origin[2])
             if since is not None:

@@ -182,8 +182,11 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
                                    "want to use a computed variable in a subgraph that doesn't require "
                                    "differentiation use var_no_grad = var.detach().")
         elif not requires_grad:
-            self._history = None
+            if self._history is not None:
+                compute_waiting()  # what was called before this line keeps its gradient
+                self._history = None
         elif self._history is None:
+            compute_waiting()  # and gets none from here on
             if self._accumulator is None:
                 self._accumulator = Accumulate(self)
             self._history = (self._accumulator, 0)
@@ -263,6 +266,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
         """Forget this Tensor's history."""
         if self._view is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        compute_waiting()
         self._history = None
         return self
 

@@ -30,20 +30,32 @@ def compute_waiting() -> None:
             tensor.fill()
 
 
+_shared: dict[int, weakref.ref] = {}
+"""Memory that NumPy code may write to, by the id of the array that owns it."""
+
+
 def note_numpy(tensor) -> None:
     """Note that NumPy code may hold the memory of ``tensor`` and write to it unnoticed."""
-    counter = tensor._version_counter
-    if len(counter) == 2:
-        counter.append("shared with NumPy")
+    owner = _owner(tensor.array)
+    key = id(owner)
+    _shared[key] = weakref.ref(owner, lambda _: _shared.pop(key, None))
 
 
 def shared_with_numpy(tensor) -> bool:
     """Whether NumPy code may write to the Tensor's memory without the engine noticing."""
-    counter = tensor._version_counter
-    if len(counter) == 2:
+    if not _shared:
         return False
     array = tensor.array
+    if id(_owner(array)) not in _shared:
+        return False
     if tensor._view is None and array.base is None and sys.getrefcount(array) == 3:
-        del counter[2:]  # nobody holds the array any more: the Tensor, this variable, the argument
+        _shared.pop(id(array))  # nobody holds the array any more: the Tensor, this variable, the argument
         return False
     return True
+
+
+def _owner(array):
+    """The array that owns the memory, for all Tensors that share it the same one."""
+    while type(array.base) is type(array):
+        array = array.base
+    return array

@@ -247,3 +247,16 @@ def test_list_of_names_is_that_of_this_pytorch():
                        if not hasattr(torch, name) or isinstance(getattr(torch, name), types.ModuleType)}
             stored, present = stored - modules, present - modules
         assert stored == present, f"{space}; run: python tests/parity/torch_names.py"
+
+
+@pytest.mark.parametrize("data", [
+    lambda lib: [lib.tensor(1), lib.tensor(2.0)], lambda lib: [np.float32(1), np.int64(2)],
+    lambda lib: [np.int32(1), lib.tensor(1.0)], lambda lib: [np.float64(1), 2.0],
+    lambda lib: [np.ones(1), [2.0]],
+    lambda lib: [lib.tensor(1.0, dtype=lib.float64), 2.0],
+    lambda lib: [True, lib.tensor(1, dtype=lib.int32)], lambda lib: [1, np.float32(2)],
+])
+def test_dtype_of_a_list_of_numbers_of_several_kinds(data):
+    mine, theirs = thw.tensor(data(thw)), torch.tensor(data(torch))
+    assert str(mine.dtype).split(".")[1] == str(theirs.dtype).split(".")[1]
+    assert mine.tolist() == theirs.tolist()

@@ -165,4 +165,5 @@ def install() -> None:
     tinygrad_hw.__version__ = f"{PYTORCH}+tinygrad_hw.{version.__version__}"
     for name, target in ROOTS.items():
         sys.modules[name] = importlib.import_module(target)
-    importlib.import_module("torch.nn.modules")  # scripts reach it without an import of its own
+    for name in _ELSEWHERE:  # scripts reach them as attributes, without an import of their own
+        importlib.import_module(name)

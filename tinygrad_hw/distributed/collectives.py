@@ -200,10 +200,12 @@ def _run(group: ProcessGroup, what: str, *arguments, async_op: bool = False, the
 
 
 def _rank_of(rank: int | None, group: ProcessGroup, name: str) -> int:
-    rank = 0 if rank is None else rank
-    if not 0 <= rank < group.size():
+    """The number in the group of a rank that is given, as in PyTorch, by its number among all."""
+    members = range(group.size()) if group.members is None else group.members
+    rank = members[0] if rank is None else rank
+    if rank not in members:
         raise ValueError(f"{name}={rank} is no rank of a group of {group.size()}")
-    return rank
+    return members.index(rank)
 
 
 def _mpi_op(op: ReduceOp, array: np.ndarray):

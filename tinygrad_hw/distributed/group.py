@@ -93,10 +93,11 @@ class ProcessGroup:
     Attributes:
         communicator: of mpi4py, or None in a process that is not a member.
         timeout: seconds that a rank waits for the others.
+        members: the numbers of its ranks among all processes, in order; None for all.
     """
 
-    def __init__(self, communicator, timeout=1800.0):
-        self.communicator = communicator
+    def __init__(self, communicator, timeout=1800.0, members=None):
+        self.communicator, self.members = communicator, members
         self.timeout = _seconds(timeout)
 
     def rank(self) -> int:

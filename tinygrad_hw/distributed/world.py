@@ -177,7 +177,7 @@ def new_group(ranks=None, timeout=None, backend: str | None = None) -> ProcessGr
         raise ValueError(f"the ranks are 0 to {world.size() - 1}, not {ranks}")
     mine = world.rank() in ranks
     communicator = world.communicator.Split(0 if mine else mpi().UNDEFINED, world.rank())
-    return ProcessGroup(communicator if mine else None, timeout or world.timeout)
+    return ProcessGroup(communicator if mine else None, timeout or world.timeout, ranks)
 
 
 # ------------------------------------------------------------------ cores

@@ -95,7 +95,7 @@ def load(f, map_location=None, weights_only: bool = True):
     try:
         tree, arrays = unpack(content)
         if tree is None:
-            return {key: Tensor._wrap(array) for key, array in arrays.items()}
+            return _with_tensors(arrays)
         return decode(tree.get("value"), arrays)
     except ValueError as error:
         raise ValueError(f"{name}: {error}; copy or save it again") from error

@@ -32,7 +32,7 @@ def atomic_write(path):
     >>> path.read_bytes()
     b'hello'
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         with _replacing(path) as file:
             yield file

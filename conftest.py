@@ -14,7 +14,7 @@ from tinygrad_hw.testing import pytest_plugin
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
-collect_ignore_glob = [] if HAS_TORCH else ["tests/parity/*", "bench/*_torch.py"]
+collect_ignore_glob = [] if HAS_TORCH else ["tests/parity/*", "bench/*_torch.py", "bench/classification_*.py"]
 if importlib.util.find_spec("skimage") is None:
     collect_ignore_glob.append("nets/reading/*")  # their examples need the extra "ocr"
 

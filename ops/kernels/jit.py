@@ -180,8 +180,10 @@ def _keep(compiled, function):
     finally:
         config.CACHE_DIR = before
     cache = compiled._cache
-    cache.load_overload = _or_anew(cache.load_overload, cache)
-    cache.save_overload = _one_writer(cache.save_overload)
+    # numba writes an index that names a file before that file: a reader in between would find the machine
+    # code of another dtype if the name had been in use before.
+    cache.load_overload = _or_anew(_locked(cache.load_overload, exclusive=False), cache)
+    cache.save_overload = _locked(cache.save_overload, exclusive=True)
 
 
 def _or_anew(load, cache):
@@ -203,23 +205,23 @@ def _or_anew(load, cache):
     return guarded
 
 
-def _one_writer(save):
-    """``save`` under a lock between processes.
+def _locked(step, exclusive):
+    """``step`` under a lock between processes: one writer, or any number of readers.
 
     numba reads an index, takes the next free file name and writes the index back: of two processes at once
     one would give its name to the other's machine code, of another dtype.
     """
     if fcntl is None:
-        return save
+        return step
 
-    @functools.wraps(save)
+    @functools.wraps(step)
     def guarded(*arguments):
         try:
             lock = open(os.path.join(cache_folder(), "lock"), "a")
         except OSError:  # the folder is gone or full: numba itself then does without a cache
-            return save(*arguments)
+            return step(*arguments)
         with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            return save(*arguments)
+            fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            return step(*arguments)
 
     return guarded

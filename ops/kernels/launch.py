@@ -156,15 +156,24 @@ def _run_serially(function, arrays, count, numbers, tasks):
 
 
 @jit(parallel=True)
-def _run_in_parallel(function, arrays, count, numbers, tasks, workers):
-    words, counter = _addresses(arrays, count), np.zeros(1, np.int64)
-    place, next_task = words.ctypes.data, counter.ctypes.data
+def _share(function, place, numbers, tasks, next_task, workers):
+    """All tasks, each by the next worker that is free.
+
+    Nothing but addresses here, whose memory the caller keeps: numba moves what does not depend on a
+    parallel loop to before it, the last use of an array and with it its release too.
+    """
     for worker in prange(workers):
         while True:
             task = fetch_add_one(table_at(next_task))
             if task >= tasks:
                 break
             call_task(function, place, numbers, task, worker)
+
+
+@jit
+def _run_in_parallel(function, arrays, count, numbers, tasks, workers):
+    words, counter = _addresses(arrays, count), np.zeros(1, np.int64)
+    _share(function, words.ctypes.data, numbers, tasks, counter.ctypes.data, workers)
     return words[0] + counter[0]
 
 

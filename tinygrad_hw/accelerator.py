@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_hw.accelerators import absent
+from tinygrad_hw.absent import absent
 
 __all__ = ["current_accelerator", "device_count", "empty_cache", "is_available"]
 

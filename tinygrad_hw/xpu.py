@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_hw.accelerators import absent, answers
+from tinygrad_hw.absent import absent, answers
 
 globals().update(answers("xpu"))
 

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
+from tinygrad_hw.absent import no
+
 __all__ = ["is_available", "is_built"]
 
-
-def is_built() -> bool:
-    """False.
-
-    >>> is_built()
-    False
-    """
-    return False
-
-
-def is_available() -> bool:
-    """False.
-
-    >>> is_available()
-    False
-    """
-    return False
+is_available = no("is_available")
+is_built = no("is_built")
 
 
 class matmul:

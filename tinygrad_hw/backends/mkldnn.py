@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
+from tinygrad_hw.absent import no
+
 __all__ = ["is_available"]
 
+is_available = no("is_available")
 enabled = False
-
-
-def is_available() -> bool:
-    """False.
-
-    >>> is_available()
-    False
-    """
-    return False

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
+from tinygrad_hw.absent import no
+
 __all__ = ["is_available"]
 
-
-def is_available() -> bool:
-    """False.
-
-    >>> is_available()
-    False
-    """
-    return False
+is_available = no("is_available")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygrad_hw.accelerators import absent, absent_tensor, answers, device
+from tinygrad_hw.absent import absent, absent_tensor, answers, device
 from tinygrad_hw.cuda import amp
 
 globals().update(answers("cuda"))

@@ -1,4 +1,4 @@
-"""What ``torch.cuda``, ``torch.mps`` and ``torch.xpu`` have in common here: they are not there, and say so.
+"""What ``torch.cuda``, ``mps``, ``xpu`` and ``backends`` have in common here: they are not there, and say so.
 
 Questions get honest answers (no, none, 0), what only keeps a script tidy does nothing (seeds,
 ``empty_cache``), and whatever needs the device raises the error of ``device('cuda')``.
@@ -9,7 +9,22 @@ from __future__ import annotations
 from tinygrad_hw.device import device as _device
 from tinygrad_hw.device import unavailable
 
-__all__ = ["absent", "absent_tensor", "answers", "device"]
+__all__ = ["absent", "absent_tensor", "answers", "device", "no"]
+
+
+def no(name: str):
+    """A function of this name that answers False.
+
+    >>> no("is_built")()
+    False
+    """
+
+    def function() -> bool:
+        """False."""
+        return False
+
+    function.__name__ = function.__qualname__ = name
+    return function
 
 
 def absent(kind: str, name: str):
@@ -38,14 +53,6 @@ def answers(kind: str) -> dict:
     (False, 0)
     """
 
-    def is_available() -> bool:
-        """False: the CPU is the only device."""
-        return False
-
-    def is_initialized() -> bool:
-        """False: there is nothing to initialise."""
-        return False
-
     def device_count() -> int:
         """0: the CPU is the only device."""
         return 0
@@ -66,8 +73,8 @@ def answers(kind: str) -> dict:
         """Nothing: there is no memory of a device to release."""
 
     functions = (
-        is_available,
-        is_initialized,
+        no("is_available"),
+        no("is_initialized"),
         device_count,
         manual_seed,
         manual_seed_all,

@@ -62,6 +62,7 @@ from ops.pooling.average_pool import *
 from ops.pooling.interpolation import *
 from ops.pooling.max_pool import *
 from ops.pooling.unpool import *
+from ops.pooling.windows import *
 from ops.random.dropping import *
 from ops.recurrent import *
 from ops.reduction.counting import *

@@ -22,13 +22,15 @@ the others say what it needs, and only what some rule names is kept for the back
 from __future__ import annotations
 
 import abc
-import collections
 import dataclasses
 import inspect
 import types
 from collections.abc import Callable, Iterable
 
 import numpy as np
+
+from ops.refusals import refusal
+from ops.results import results_type
 
 __all__ = ["TABLE", "Bad", "Case", "Chain", "Composite", "Joint", "Op", "Rule", "Traced", "array_of", "case",
            "composite", "dtype_of", "op"]
@@ -65,6 +67,12 @@ def array_of(value):
     3.0
     """
     return value.array if isinstance(value, Traced) else value
+
+
+def _arrays_of(value):
+    """The arrays behind an argument's traced values, sequences included."""
+    several = type(value) in (tuple, list) and any(isinstance(item, Traced) for item in value)
+    return type(value)(map(array_of, value)) if several else array_of(value)
 
 
 def dtype_of(value) -> np.dtype:
@@ -162,6 +170,7 @@ class Chain(abc.ABC):
 
 
 _SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
+_LENIENT = {"return_indices", "full"}  # PyTorch only asks whether these are true
 _NO_RULES: types.MappingProxyType = types.MappingProxyType({})
 
 
@@ -172,6 +181,7 @@ class Op:
         name: the public name, also the key in `TABLE`.
         forward: the function on arrays.
         parameters: names of the forward function's parameters.
+        flags: ``(position, name)`` of those that must be True or False.
         rules: a `Rule` for every differentiable argument.
         outputs: names of the outputs if there are several; only the first carries a gradient.
         result_type: the named tuple that several outputs come in, else ``None``.
@@ -205,8 +215,11 @@ class Op:
         self.__signature__ = signature
         self.parameters = tuple(signature.parameters)
         self.defaults = tuple(p.default for p in signature.parameters.values())
+        self.flags = tuple((position, name) for position, name in enumerate(self.parameters)
+                           if type(self.defaults[position]) is bool and name not in _LENIENT)
+        self._unflagged = self.flags[0][0] if self.flags else len(self.parameters)
         self.outputs, self.broadcasts, self.view, self.parts = outputs, broadcasts, view, parts
-        self.result_type = collections.namedtuple(self.name, outputs) if outputs else None
+        self.result_type = results_type(self.name, outputs) if outputs else None
         self.samples, self.reference = samples, reference
         self.bad, self.exempt = tuple(bad), exempt or {}
         self.chain, self.any_layout = chain, any_layout
@@ -241,9 +254,16 @@ class Op:
             for numpy_name, name in _SPELLINGS.items():
                 if numpy_name in kwargs and name in self.parameters:
                     kwargs[name] = kwargs.pop(numpy_name)
+            if not args and self.parameters[0] in kwargs:
+                args = (kwargs.pop(self.parameters[0]),)
+            if self.flags:
+                self._check_flags(args, kwargs)
             for value in kwargs.values():
-                if isinstance(value, Traced):
-                    return value.record(self, args, kwargs)
+                for item in value if type(value) in (tuple, list) else (value,):
+                    if isinstance(item, Traced):
+                        return item.record(self, args, kwargs)
+        elif len(args) > self._unflagged:
+            self._check_flags(args, kwargs)
         for value in args:
             if isinstance(value, Traced):
                 return value.record(self, args, kwargs)
@@ -253,9 +273,31 @@ class Op:
                         return item.record(self, args, kwargs)
         try:
             result = self.forward(*args, **kwargs)
-        except AttributeError as error:
-            raise self.explain(error, args, kwargs) from None
+        except Exception as error:
+            better = self.explain(error, args, kwargs)
+            if better is error:
+                raise
+            raise better from None
         return self.result_type(*result) if self.result_type else result
+
+    def _check_flags(self, args: tuple, kwargs: dict) -> None:
+        """Refuse anything but True and False where a flag is asked for.
+
+        >>> TABLE["sum"](np.ones((2, 3)), 0, 1)
+        Traceback (most recent call last):
+        ...
+        TypeError: sum(): argument 'keepdim' (position 3) must be bool, not int; several dimensions go into \
+a tuple: dim=(0, 1)
+        """
+        for position, name in self.flags:
+            value = args[position] if position < len(args) else kwargs.get(name, False)
+            if value is not False and value is not True:
+                kind, before = type(value), args[position - 1] if 0 < position < len(args) else None
+                several = name == "keepdim" and kind is int and type(before) is int
+                mend = f"; several dimensions go into a tuple: dim=({before}, {value})" if several else ""
+                owner = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+                raise TypeError(f"{self.name}(): argument '{name}' (position {position + 1}) must be bool, "
+                                f"not {owner}{kind.__name__}{mend}")
 
     def _write(self, out, args: tuple, kwargs: dict):
         """The call with ``out=``: one array or Tensor, or a tuple of them for several outputs."""
@@ -273,30 +315,11 @@ class Op:
         np.copyto(out, array_of(result), casting="same_kind")
         return out
 
-    def explain(self, error: AttributeError, args: tuple, kwargs: dict) -> Exception:
-        """PyTorch's TypeError for the argument that lacked an array's attribute in the forward function.
-
-        So the ops need not look at the type of every argument, and a call that succeeds pays nothing.
-
-        >>> TABLE["flip"]([1.0], (0,))
-        Traceback (most recent call last):
-        ...
-        TypeError: flip(): argument 'input' (position 1) must be Tensor, not list
-        """
-        culprit = error.obj
-        if error.name is None or isinstance(culprit, (np.ndarray, np.generic, Traced)):
-            return error
+    def explain(self, error: Exception, args: tuple, kwargs: dict) -> Exception:
+        """PyTorch's error for the argument that the forward function failed for, or the very error."""
         names = self.parameters + self.parameters[-1:] * len(args)
-        for position, (name, value) in enumerate([*zip(names, args), *kwargs.items()]):
-            if value is culprit or type(value) is type(culprit) in (tuple, list):  # those are copied
-                return TypeError(f"{self.name}(): argument '{name}' (position {position + 1}) must "
-                                 f"be Tensor, not {type(culprit).__name__}")
-            if type(value) in (tuple, list):
-                for place, item in enumerate(value):
-                    if item is culprit:
-                        return TypeError(f"{self.name}(): expected Tensor as element {place} in "
-                                         f"argument {position}, but got {type(culprit).__name__}")
-        return error
+        arguments = [(name, _arrays_of(value)) for name, value in [*zip(names, args), *kwargs.items()]]
+        return refusal(self.name, arguments, error)
 
     def bind(self, args: tuple, kwargs: dict) -> tuple:
         """The arguments of a call that succeeded, in the order of `parameters`, defaults filled in."""
@@ -323,10 +346,15 @@ class Composite(Op):
             for numpy_name, name in _SPELLINGS.items():
                 if numpy_name in kwargs and name in self.parameters:
                     kwargs[name] = kwargs.pop(numpy_name)
+        if self.flags and (kwargs or len(args) > self._unflagged):
+            self._check_flags(args, kwargs)
         try:
             return self.forward(*args, **kwargs)
-        except AttributeError as error:
-            raise self.explain(error, args, kwargs) from None
+        except Exception as error:
+            better = self.explain(error, args, kwargs)
+            if better is error:
+                raise
+            raise better from None
 
 
 def op(**record) -> Callable[[Callable], Op]:

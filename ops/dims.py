@@ -22,6 +22,8 @@ def wrap_dim(dim: int, ndim: int) -> int:
     IndexError: Dimension out of range (expected to be in range of [-2, 1], but got 3)
     """
     bound = ndim or 1
+    if dim is True or dim is False:
+        raise TypeError(f"argument 'dim' must be int, not bool ({dim})")
     if not -bound <= dim < bound:
         raise IndexError(f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], "
                          f"but got {dim})")

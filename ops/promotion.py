@@ -19,6 +19,9 @@ __all__ = ["as_dtype", "can_cast", "default_dtype", "floating", "not_a_tensor", 
 BOOL, INT64, FLOAT32, FLOAT64 = map(np.dtype, ("bool", "int64", "float32", "float64"))
 SUPPORTED = {np.dtype(name): name for name in
              ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")}
+TYPE_NAMES = dict(zip(SUPPORTED.values(),
+                      ("Bool", "Byte", "Char", "Short", "Int", "Long", "Float", "Double")))
+"""PyTorch's names of the dtypes in the text of errors."""
 
 _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 
@@ -77,6 +80,7 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
     >>> promote_types(np.dtype("uint8"), np.dtype("int8"))
     dtype('int16')
     """
+    a, b = as_dtype(a), as_dtype(b)
     if (a.kind == "f") != (b.kind == "f"):
         return a if a.kind == "f" else b
     return np.promote_types(a, b)

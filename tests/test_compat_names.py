@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_hw as torch
 from tinygrad_hw.compat import alias, notes, suggest, table
-from tinygrad_hw.compat.scan import public_names
+from tinygrad_hw.compat.scan import common_names, public_names
 
 # ------------------------------------------------------------------ the page of all names
 
@@ -30,6 +30,7 @@ def test_every_reason_is_needed():
     missing = [
         *names,
         *public_names(),
+        *common_names(),
         "torch.autograd.forward_ad",
         "torch.onnx",
         "torch.cudnn_convolution",

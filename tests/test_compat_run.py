@@ -85,6 +85,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_child_processes_find_the_engine_too(run):
     result = run(WORKERS)
     assert result.returncode == 0, result.stderr

@@ -44,7 +44,7 @@ from ops import (
     var_mean, vdot, vsplit, vstack, xlogy,
 )
 from ops.broadcasting import broadcast_shapes
-from tinygrad_hw import autograd, creation, deferred, dtypes, methods, random, testing
+from tinygrad_hw import autograd, creation, deferred, dtypes, methods, older_signatures, random, testing
 from tinygrad_hw.autograd.function import Function
 from tinygrad_hw.autograd.mode import (
     enable_grad, inference_mode, is_anomaly_enabled, is_grad_enabled, is_inference_mode_enabled, no_grad,
@@ -96,7 +96,7 @@ from tinygrad_hw.typed_tensors import (
 )
 from tinygrad_hw.version import __version__
 
-from tinygrad_hw import linalg, nn, optim, utils  # they use the names above
+from tinygrad_hw import linalg, nn, optim, return_types, utils  # they use the names above
 from tinygrad_hw.nn.functional import bilinear, celu_, rrelu, rrelu_, selu_, threshold_
 from tinygrad_hw.serialization import load, save
 from ops import allocation as _allocation

@@ -16,6 +16,8 @@ def _warm_up(options: argparse.Namespace) -> int:
     from tinygrad_hw.warmup import remove_stale, warm_up
 
     start = time.perf_counter()
+    if not options.quiet and not sys.stderr.isatty():
+        print("compiling; some minutes where nothing is in the cache yet", file=sys.stderr)
     try:
         count = warm_up(tuple(dict.fromkeys(options.dtype)), options.quiet)
     except KeyboardInterrupt:

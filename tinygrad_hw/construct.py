@@ -84,7 +84,8 @@ def _to_array(data, dtype, copy: bool) -> np.ndarray:
     try:
         array = np.array(data, copy=True if copy else None)
     except ValueError as error:
-        raise ValueError(f"cannot make a tensor of data with uneven lengths: {error}") from None
+        kind = TypeError if _mixes_depths(data) else ValueError
+        raise kind(f"cannot make a tensor of data with uneven lengths: {error}") from None
     if array.dtype.kind not in "biuf":
         raise _no_numbers(data, array, typed)
     if dtype is None:
@@ -109,15 +110,26 @@ def _check_range(array: np.ndarray, dtype: np.dtype) -> None:
     low = -info.max if dtype.kind == "u" else info.min
     if array.size and (int(array.max()) > info.max or int(array.min()) < low):
         wrong = array.max() if int(array.max()) > info.max else array.min()
+        if dtype == np.int64:
+            raise ValueError("Overflow when unpacking long long: the integers of a tensor have 64 bits, got "
+                             f"{wrong}")
         raise RuntimeError(f"value cannot be converted to type {dtype} without overflow: {wrong} is "
                            f"outside of [{info.min}, {info.max}]")
 
 
+def _mixes_depths(data) -> bool:
+    """Whether a number stands beside a sequence somewhere."""
+    below = [isinstance(item, (list, tuple)) for item in data]
+    return any(below) and (not all(below) or any(map(_mixes_depths, data)))
+
+
 def _no_numbers(data, array: np.ndarray, typed: bool) -> Exception:
     """The error for data that a Tensor cannot hold, of the type that PyTorch raises."""
-    leaf = data
+    leaf, row = data, ()
     while isinstance(leaf, (list, tuple)) and leaf:
-        leaf = leaf[0]
+        row, leaf = leaf, leaf[0]
+    if isinstance(leaf, (int, float)) and any(isinstance(item, str) for item in row):
+        return TypeError(f"invalid data type 'str' beside numbers: {row!r:.80}")
     if isinstance(leaf, int):
         return ValueError("Overflow when unpacking long long: the integers of a tensor have 64 bits, "
                           f"got {leaf}")

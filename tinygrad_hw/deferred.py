@@ -30,9 +30,10 @@ import numpy as np
 from ops.core import Op
 from ops.lazy import LazyModule
 from tinygrad_hw import dtypes
-from tinygrad_hw.autograd.graph import link, node_number
+from tinygrad_hw.autograd.graph import link
 from tinygrad_hw.autograd.mode import anomaly, enable_grad, mode
 from tinygrad_hw.layout import Size
+from tinygrad_hw.stages import Stage, usable
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.waiting import keep_waiting, shared_with_numpy, waiting
 
@@ -42,75 +43,11 @@ _layouts = LazyModule("ops.kernels.channels_last")
 _rearranging = threading.Lock()
 
 
-class _Stage:
-    """What a Deferred waits for: a leading part of a chain.
-
-    The stages that lead on from here stand in `children`, so that all that was put off past a Tensor is found
-    when somebody looks at it.  Whoever computes a stage holds its lock; locks are taken from a stage to its
-    children, never the other way.
-
-    Attributes:
-        chain: the ops so far; None once they are computed.
-        values: all arguments of the chain's first op.
-        arrays: the same, as arrays.
-        recording: whether gradients are recorded.
-        order: number reserved for the node.
-        owner: weak reference to the Deferred that waits.
-        node: weak reference to the stage's node, once it is computed.
-        source: weak reference to the stage that this one leads on from.
-        children: ``(op, arguments after the first, stage)`` for what leads on from here, if recorded.
-    """
-
-    __slots__ = ("__weakref__", "arrays", "chain", "children", "lock", "node", "order", "owner", "recording",
-                 "source", "values")
-
-    def __init__(self, chain, values: tuple, arrays: list, recording: bool, source=None):
-        self.chain, self.values, self.arrays = chain, values, arrays
-        self.recording, self.order = recording, node_number()
-        self.source = weakref.ref(source) if source is not None else _nobody
-        self.owner = self.node = _nobody
-        self.children: list = []
-        self.lock = threading.RLock()
-
-    def followed_by(self, chain, op: Op, args: tuple) -> _Stage:
-        """The stage after one more op."""
-        child = _Stage(chain, self.values, self.arrays, self.recording, self)
-        if self.recording:
-            self.children = [one for one in self.children if one[2].matters()] + [(op, args, child)]
-        return child
-
-    def holder(self) -> Deferred | None:
-        """The Tensor that stands at this stage; None if it was looked at, changed or is gone."""
-        owner = self.owner()
-        return owner if owner is not None and owner._stage is self else None
-
-    def matters(self) -> bool:
-        """Whether the gradient of anything that is still there comes by here."""
-        if self.chain is not None and self.holder() is not None or _usable(self.node()):
-            return True
-        return any(child.matters() for _, _, child in self.children)
-
-    def take_children(self) -> list:
-        """What led on from here, which is put behind the Tensor now."""
-        children, self.children = self.children, []
-        return children
-
-    def end(self) -> None:
-        """Let go of the arguments: the values are there."""
-        self.chain = self.values = self.arrays = None
-
-    def renew_locks(self) -> None:
-        """Forget who held the locks: in the child of a fork these threads do not exist."""
-        self.lock = threading.RLock()
-        for _, _, child in self.children:
-            child.renew_locks()
-
-
 class Deferred(Tensor):
     """A Tensor that waits, or whose memory is channels-last; it becomes a `Tensor` when looked at."""
 
     deferred = True
-    _stage: _Stage | None = None
+    _stage: Stage | None = None
 
     # ------------------------------------------------------------------ putting off
 
@@ -129,7 +66,7 @@ class Deferred(Tensor):
         chain = op.chain(*arrays)
         if chain is None or anomaly.enabled:
             return None
-        self = _new(_Stage(chain, values, arrays, mode.recording))
+        self = _new(Stage(chain, values, arrays, mode.recording))
         if shared:
             self.compute()
         else:
@@ -149,7 +86,7 @@ class Deferred(Tensor):
         return (_in_any_layout if op.any_layout else Tensor.record)(op, args, kwargs)
 
     @staticmethod
-    def _lead_on(op: Op, stage: _Stage):
+    def _lead_on(op: Op, stage: Stage):
         """The result of an op that continues a chain; computed now if nothing can follow."""
         result = _new(stage)
         if stage.chain.complete:
@@ -180,7 +117,7 @@ class Deferred(Tensor):
                 if self._stage is stage:
                     self._fill(stage)
 
-    def _fill(self, stage: _Stage) -> None:
+    def _fill(self, stage: Stage) -> None:
         if stage.chain is None:
             return
         op, arrays = stage.chain.fused(tuple(stage.arrays))
@@ -191,7 +128,7 @@ class Deferred(Tensor):
             results = [Tensor._wrap(array) for array in outputs]
             node = link(op, stage.chain.fused(stage.values)[1], results)
             if node is not None:
-                node.order, stage.node = stage.order, weakref.ref(node)
+                node.order, node.site, stage.node = stage.order, stage.sites[0], weakref.ref(node)
                 vars(self)["_history"] = (node, 0)
         stage.end()
         waiting.pop(id(self), None)
@@ -350,27 +287,19 @@ def _put_behind(value: Tensor, children: list) -> None:
                 result = Tensor.record(op, (value, *args), {})
             result = result[0] if op.outputs else result
             node = result._history[0]
+            node.site = stage.sites[-1]
             if stage.chain is not None:
                 stage.end()
                 node.order, stage.node = stage.order, weakref.ref(node)
                 if holder is not None:
                     holder._adopt(result)
-            elif _usable(fused):
-                for name in ("op", "_plan", "_fits", "saved", "origins", "edges"):
+            elif usable(fused):
+                for name in ("op", "_plan", "_fits", "saved", "origins", "edges", "site"):
                     setattr(fused, name, getattr(node, name))
             _put_behind(result if holder is None else holder, stage.take_children())
 
 
-def _usable(node) -> bool:
-    """Whether a node is there and has not been freed."""
-    return node is not None and node.saved is not None
-
-
-def _nobody() -> None:
-    """In place of a weak reference."""
-
-
-def _new(stage: _Stage) -> Deferred:
+def _new(stage: Stage) -> Deferred:
     self = Deferred.__new__(Deferred)
     self._version_counter = [0, None]
     self._stage = stage
@@ -397,8 +326,11 @@ def _in_any_layout(op: Op, args: tuple, kwargs: dict):
     try:
         computed = op.forward(*map(_stored, args),
                               **{name: _stored(value) for name, value in kwargs.items()})
-    except AttributeError as error:
-        raise op.explain(error, args, kwargs) from None
+    except Exception as error:
+        better = op.explain(error, args, kwargs)
+        if better is error:
+            raise
+        raise better from None
     results = tuple(map(_of_array, computed)) if op.outputs else (_of_array(computed),)
     if op.rules and mode.recording:
         node = link(op, op.bind(args, kwargs), results)

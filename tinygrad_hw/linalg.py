@@ -7,8 +7,6 @@ complex and are not offered.
 
 from __future__ import annotations
 
-import collections
-
 import numpy as np
 
 import ops
@@ -24,6 +22,7 @@ from ops import (
     vector_norm,
 )
 from ops.linear_algebra.errors import LinAlgError
+from tinygrad_hw import return_types
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.tensor import Tensor
 
@@ -57,11 +56,6 @@ __all__ = [
     "vector_norm",
 ]
 
-Eigh = collections.namedtuple("Eigh", "eigenvalues eigenvectors")
-Lstsq = collections.namedtuple("Lstsq", "solution residuals rank singular_values")
-QR = collections.namedtuple("QR", "Q R")
-SVD = collections.namedtuple("SVD", "U S Vh")
-Slogdet = collections.namedtuple("Slogdet", "sign logabsdet")
 
 inv = ops.inverse
 eigvalsh = ops.linalg_eigvalsh
@@ -176,10 +170,12 @@ def slogdet(A):
 
     >>> from tinygrad_hw import tensor
     >>> slogdet(tensor([[-1.0]]))
-    Slogdet(sign=tensor(-1.), logabsdet=tensor(0.))
+    tinygrad_hw.return_types.linalg_slogdet(
+    sign=tensor(-1.),
+    logabsdet=tensor(0.))
     """
     logarithm = ops.logabsdet(A)
-    return Slogdet(Tensor._wrap(np.linalg.slogdet(A.array)[0]), logarithm)
+    return return_types.linalg_slogdet(Tensor._wrap(np.linalg.slogdet(A.array)[0]), logarithm)
 
 
 def solve(A, B, *, left=True):
@@ -260,7 +256,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     )
     error = ops.sub(matmul(A, solution), B)
     residuals = ops.sum(ops.square(error), -2) if full else Tensor._wrap(np.empty(0, A.array.dtype))
-    return Lstsq(solution, residuals, rank, Tensor._wrap(np.empty(0, A.array.dtype)))
+    return return_types.linalg_lstsq(solution, residuals, rank, Tensor._wrap(np.empty(0, A.array.dtype)))
 
 
 def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
@@ -319,7 +315,7 @@ def eigh(A, UPLO="L"):
     >>> eigh(tensor([[3.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 3.])
     """
-    return Eigh(ops.linalg_eigvalsh(A), ops.linalg_eigenvectors(A))
+    return return_types.linalg_eigh(ops.linalg_eigvalsh(A), ops.linalg_eigenvectors(A))
 
 
 def svd(A, full_matrices=True, *, driver=None):
@@ -336,7 +332,7 @@ def svd(A, full_matrices=True, *, driver=None):
     tensor([2., 1.])
     """
     values = _constant("svd", A, "svdvals has one")
-    return SVD(*map(Tensor._wrap, np.linalg.svd(values, full_matrices=full_matrices)))
+    return return_types.linalg_svd(*map(Tensor._wrap, np.linalg.svd(values, full_matrices=full_matrices)))
 
 
 def qr(A, mode="reduced"):
@@ -361,5 +357,6 @@ def qr(A, mode="reduced"):
         )
     values = _constant("qr", A, "cholesky(A.T @ A) has one")
     if mode == "r":
-        return QR(Tensor._wrap(np.empty(0, values.dtype)), Tensor._wrap(np.linalg.qr(values, "r")))
-    return QR(*map(Tensor._wrap, np.linalg.qr(values, mode)))
+        unasked = np.empty(0, values.dtype)
+        return return_types.linalg_qr(Tensor._wrap(unasked), Tensor._wrap(np.linalg.qr(values, "r")))
+    return return_types.linalg_qr(*map(Tensor._wrap, np.linalg.qr(values, mode)))

@@ -193,7 +193,7 @@ Tensor.__getitem__, Tensor.__setitem__ = ops.getitem, Tensor._assign_item
 # ------------------------------------------------------------------ methods that take more than a name
 
 
-def _view(self, *shape, dtype=None):
+def _view(self, *shape, dtype=None, size=()):
     """The same memory in another shape, ``x.view(-1, 4)``, or as another dtype,
     ``x.view(torch.int32)``."""
     if dtype is not None or (len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, Tensor))):
@@ -202,7 +202,7 @@ def _view(self, *shape, dtype=None):
         except ValueError as error:
             raise RuntimeError(f"cannot view {self.dtype} of shape {tuple(self.array.shape)} as another "
                                f"dtype: {error}") from None
-    return ops.view(self, _integers(shape))
+    return ops.view(self, _integers(shape or size))
 
 
 def where(condition, *branches, **named):

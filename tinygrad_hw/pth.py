@@ -19,7 +19,6 @@ import collections
 import io
 import math
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
@@ -126,11 +125,11 @@ def _check_archive(entries, names, size):
 
 def _read_legacy(file, size):
     file.seek(0)
-    if tarfile.is_tarfile(file):
-        raise Refused("the file is of the format before PyTorch 0.1.10, a tar archive", _SAVE_ANEW)
-    file.seek(0)
     source = _Clamped(file, size)
     if size < 2 or source.read(1) != b"\x80":
+        file.seek(257)  # ``tarfile.is_tarfile`` would unpack, with a dictionary as large as the file asks for
+        if file.read(5) == b"ustar":
+            raise Refused("the file is of the format before PyTorch 0.1.10, a tar archive", _SAVE_ANEW)
         raise ValueError("it begins neither like a zip archive nor like a pickle")
     file.seek(0)
     if run(source, {}) != MAGIC:

@@ -23,7 +23,7 @@ def manual_seed(seed: int) -> Generator:
     >>> bool((a == tinygrad_hw.rand(2)).all())
     True
     """
-    return default_generator.manual_seed(seed)
+    return default_generator.manual_seed(int(seed))
 
 
 def seed() -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ops.core import Op, Traced, array_of
 from ops.promotion import as_dtype, can_cast, default_dtype
+from tinygrad_hw.autograd.callers import warn_user
 from tinygrad_hw.autograd.graph import Accumulate, Edge, Node, link
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.hooks import Hooks
@@ -99,8 +100,11 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
                 computed = op.forward(*arrays)
                 if computed is arrays[0]:  # nothing to do, as contiguous() of what is contiguous
                     return args[0]
-        except AttributeError as error:
-            raise op.explain(error, args, kwargs) from None
+        except Exception as error:
+            better = op.explain(error, args, kwargs)
+            if better is error:
+                raise
+            raise better from None
         if op.parts:
             return Tensor._parts(op, args, kwargs, computed)
         if op.outputs:
@@ -173,6 +177,9 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients of this leaf (or stop asking); returns the Tensor itself."""
+        if requires_grad is not True and requires_grad is not False:
+            raise TypeError("argument 'requires_grad' must be bool, not "
+                            f"{type(requires_grad).__name__} ({requires_grad!r})")
         if requires_grad and self.array.dtype.kind != "f":
             raise RuntimeError("only Tensors of floating point dtype can require gradients, not "
                                f"{self.dtype}; convert it first: x.float()")
@@ -211,7 +218,14 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
 
     @property
     def grad(self) -> Tensor | None:
-        """The accumulated gradient; assign None to clear it."""
+        """The accumulated gradient; assign None to clear it.
+
+        A warning says so where there will be none: for a computed Tensor without `retain_grad`.
+        """
+        if self._grad is None and self.grad_fn is not None and not self.retains_grad:
+            warn_user("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                      ".grad attribute won't be populated during autograd.backward(): call retain_grad() "
+                      "on it before the backward pass, or read the .grad of the leaf it was computed from")
         return self._grad
 
     @grad.setter

@@ -28,13 +28,13 @@ def warm_up(dtypes: tuple[str, ...] = ("float32",), quiet: bool = False) -> int:
 
     Args:
         dtypes: "float32", "float64" or both.
-        quiet: show no progress bar.
+        quiet: show no progress bar; there is none where standard error is no terminal.
 
     Returns:
         The number of kernels and ops that were prepared.
     """
     jobs = [(name, job) for dtype in dtypes for name, job in _jobs(_BY_NAME[dtype])]
-    bar = tqdm(jobs, disable=quiet, bar_format="{desc:32.32} {percentage:3.0f}% |{bar}| {remaining}")
+    bar = tqdm(jobs, disable=quiet or None, bar_format="{desc:32.32} {percentage:3.0f}% |{bar}| {remaining}")
     for name, job in bar:
         bar.set_description_str(f"compiling {name}")
         job()

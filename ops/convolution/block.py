@@ -25,7 +25,8 @@ from ops.elementwise.comparison import le
 from ops.elementwise.masking import zero_where
 from ops.lazy import LazyModule
 from ops.normalization.affine import channel_affine
-from ops.pooling.max_pool import Windows, all_places, largest_of, max_pooling, planes_scatter
+from ops.pooling.max_pool import largest_of, max_pooling, planes_scatter
+from ops.pooling.windows import Windows, all_places
 from ops.samples import spaced
 
 __all__ = ["convolution_block"]

@@ -29,6 +29,8 @@ def pair(value, name: str, count: int = 2) -> tuple[int, ...]:
     """
     if isinstance(value, (int, np.integer)):
         return (int(value),) * count
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be an int or a tuple of ints, not str ({value!r})")
     values = tuple(int(v) for v in value)
     if len(values) == 1:
         return values * count

@@ -51,8 +51,8 @@ def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: b
             raise RuntimeError(f"Input type ({dtype_of(input)}) and {argument} type ({dtype_of(value)}) "
                                f"should be the same; {dtype_advice(dtype_of(input))}")
     if dtype_of(input).kind != "f":
-        raise RuntimeError(f"{name} is not implemented for {dtype_of(input)}; "
-                           "convert input and weight with .float()")
+        raise NotImplementedError(f"{name} is not implemented for {dtype_of(input)}; "
+                                  "convert input and weight with .float()")
 
 
 def _ndim_advice(input, dims: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes
-from ops.promotion import not_a_tensor, operands
+from ops.promotion import TYPE_NAMES, not_a_tensor, operands
 
 __all__ = ["LARGE", "by_element", "fused", "is_bool", "large", "not_implemented", "numeric", "pointwise",
            "tensor_only"]
@@ -16,8 +16,6 @@ __all__ = ["LARGE", "by_element", "fused", "is_bool", "large", "not_implemented"
 BOOL = np.dtype(bool)
 _NUMBERS = (float, int)
 LARGE = 8192
-_PYTORCH_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
-                  "int64": "Long", "float32": "Float", "float64": "Double"}
 
 
 def pointwise(ufunc: Callable, input, other, floating: bool = False):
@@ -125,7 +123,7 @@ def not_implemented(name: str, dtype: np.dtype) -> NotImplementedError:
     NotImplementedError('"lerp" not implemented for \\'Long\\'; convert it, for example x.float()')
     """
     return NotImplementedError(
-        f"\"{name}\" not implemented for '{_PYTORCH_NAMES[np.dtype(dtype).name]}'; "
+        f"\"{name}\" not implemented for '{TYPE_NAMES[np.dtype(dtype).name]}'; "
         "convert it, for example x.float()"
     )
 

@@ -74,6 +74,8 @@ def scatter_fold(input, dim, index, src, reduce):
     array([3., 1.])
     """
     scatter_values(input, dim, index, src)  # for its checks
+    if reduce not in _FOLDS:
+        raise RuntimeError(f"reduce argument must be one of {', '.join(_FOLDS)}, got {reduce!r}")
     out = np.array(input, order="C")
     if index.size:
         places = places_along(index, wrap_dim(dim, input.ndim), input.shape) if input.ndim > 1 else index

@@ -7,14 +7,18 @@ translates; optimisation and machine code come once, for the whole kernel.  Toge
 steps of numba's compiler that kernels do not need it halves the time that the kernels of a network take.
 
 This follows numba's documentation ("Customizing the compiler"), apart from the three methods of
-`_Untouched`.  Where another version of numba does not call them, compilation takes longer, no more.
+`_Untouched` and from `_distinct_names`.  Where another version of numba does not call the former,
+compilation takes longer, no more; ``tests/test_reliability.py`` tells if it does not heed the latter.
 """
 
 from __future__ import annotations
 
 import ctypes
+import itertools
+import os
 
 from numba import _dynfunc
+from numba.core.bytecode import FunctionIdentity
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
@@ -97,3 +101,19 @@ class _Translation(NativeLowering):
         state.targetctx.insert_user_function(refuse, state.cr.fndesc, [state.library])
         state["cr"] = state.cr._replace(cfunc=refuse)
         return True
+
+
+def _distinct_names() -> None:
+    """Let no two processes give the same name to different machine code.
+
+    numba tells functions of one name apart, as `ops.kernels.micro` makes them for tiles of several sizes,
+    by a number that counts from 1 in each process.  A third process that loads kernels of both from the
+    cache would find one name twice, and LLVM binds all calls to whichever came first: a tile of another
+    size, and wrong results.  So each process, forked ones too, counts from a number of its own.
+    """
+    FunctionIdentity._unique_ids = itertools.count(int.from_bytes(os.urandom(6), "big"))
+
+
+_distinct_names()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_distinct_names)

@@ -183,7 +183,7 @@ def _keep(compiled, function):
     # numba writes an index that names a file before that file: a reader in between would find the machine
     # code of another dtype if the name had been in use before.
     cache.load_overload = _or_anew(_locked(cache.load_overload, exclusive=False), cache)
-    cache.save_overload = _locked(cache.save_overload, exclusive=True)
+    cache.save_overload = _or_not(_locked(cache.save_overload, exclusive=True))
 
 
 def _or_anew(load, cache):
@@ -203,6 +203,27 @@ def _or_anew(load, cache):
             return None
 
     return guarded
+
+
+def _or_not(save):
+    """``save``, or a warning where the disk is full: the kernel works without a file."""
+
+    @functools.wraps(save)
+    def guarded(*arguments):
+        try:
+            save(*arguments)
+        except OSError as error:
+            _tell_unstored(error.strerror)
+
+    return guarded
+
+
+@functools.cache
+def _tell_unstored(reason: str) -> None:
+    """Say once that kernels are not stored."""
+    warnings.warn(f"cannot store compiled kernels in {cache_folder()} ({reason}); they are compiled again in "
+                  "the next process. Free space there, or set TINYGRAD_HW_CACHE to another folder.",
+                  stacklevel=2)
 
 
 def _locked(step, exclusive):

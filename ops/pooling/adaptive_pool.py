@@ -13,15 +13,8 @@ import numpy as np
 
 from ops.core import Bad, case, composite, op
 from ops.lazy import LazyModule
-from ops.pooling.max_pool import (
-    INNER,
-    check_planes,
-    images_or_planes,
-    largest_of,
-    planes,
-    planes_scatter,
-    sizes_of,
-)
+from ops.pooling.max_pool import largest_of, planes_scatter
+from ops.pooling.windows import INNER, check_planes, images_or_planes, planes, sizes_of
 from ops.samples import spaced
 from ops.shape.layout import squeeze, unsqueeze
 

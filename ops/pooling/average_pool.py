@@ -1,7 +1,7 @@
 """Average pooling in one and two dimensions, and pooling by a power mean.
 
 The mean over windows is linear: its gradient is the transposed map, and the gradient of that is the mean
-over windows again.  The windows are those of `ops.pooling.max_pool`.
+over windows again.  The windows are those of `ops.pooling.windows`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import numpy as np
 import ops
 from ops.core import Bad, array_of, case, composite, op
 from ops.lazy import LazyModule
-from ops.pooling.max_pool import (
+from ops.pooling.max_pool import largest_of, max_pool1d, max_pool2d
+from ops.pooling.windows import (
     IMAGES,
     INNER,
     Windows,
@@ -21,9 +22,6 @@ from ops.pooling.max_pool import (
     bad_windows,
     check_planes,
     images_or_planes,
-    largest_of,
-    max_pool1d,
-    max_pool2d,
     sizes_of,
     windows_of,
 )

@@ -14,7 +14,7 @@ import numpy as np
 from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.lazy import LazyModule
 from ops.pooling.adaptive_pool import adaptive_avg_pool1d, adaptive_avg_pool2d
-from ops.pooling.max_pool import INNER, planes
+from ops.pooling.windows import INNER, planes
 from ops.reduction.totals import TYPE_NAMES
 from ops.samples import spaced
 from ops.shape.layout import squeeze, unsqueeze
@@ -106,6 +106,7 @@ def resampling(input, output_size, scales, mode, align_corners):
     >>> resampling(np.array([[[0.0, 1.0]]]), (1, 4), (1.0, 0.5), "bilinear", False)
     array([[[0.  , 0.25, 0.75, 1.  ]]])
     """
+    _check_planes("resampling", input.shape[-2:], output_size)
     if input.dtype == np.uint8:  # bytes are exact in float32, and nearest neighbours are copies
         wide = resampling(input.astype(np.float32), output_size, scales, mode, align_corners)
         return wide.astype(np.uint8)
@@ -126,11 +127,21 @@ def resampling_backward(input, input_size, scales, mode, align_corners):
     >>> resampling_backward(np.ones((1, 1, 4)), (1, 2), (1.0, 0.5), "bilinear", False)
     array([[[2., 2.]]])
     """
+    _check_planes("resampling_backward", input.shape[-2:], input_size)
     result = _kernels.interpolate_backward(planes(input), input_size, scales, mode, align_corners)
     return result.reshape(input.shape[:-2] + input_size)
 
 
 # ------------------------------------------------------------------ checks
+
+
+def _check_planes(name: str, *sizes) -> None:
+    """Refuse planes without a pixel: the kernels would look for neighbours outside of them."""
+    for size in sizes:
+        if len(size) != 2 or min(size) < 1:
+            raise RuntimeError(f"{name}(): images must have a height and a width greater than 0, "
+                               f"got {tuple(size)}")
+
 
 _MODES = {"nearest": (3, 4), "nearest-exact": (3, 4), "area": (3, 4), "linear": (3,), "bilinear": (4,),
           "bicubic": (4,)}

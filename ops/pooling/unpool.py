@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from ops.core import Bad, array_of, case, composite, op
-from ops.pooling.max_pool import INNER, check_planes, planes_gather, sizes_of
+from ops.pooling.max_pool import planes_gather
+from ops.pooling.windows import INNER, check_planes, sizes_of
 from ops.reduction.totals import TYPE_NAMES
 from ops.samples import spaced
 from ops.shape.layout import squeeze, unsqueeze

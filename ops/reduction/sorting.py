@@ -174,6 +174,25 @@ def kthvalue(input, k, dim=-1, keepdim=False):
 # ------------------------------------------------------------------ the middle and the most frequent
 
 
+def _picked(name: str, input, dim: int, keepdim: bool, middle) -> tuple:
+    """The elements along ``dim`` whose positions ``middle`` finds, and these positions."""
+    tensor_only(input)
+    dim = one_dim(dim, input.ndim)
+    require_elements(name, input, dim)
+    return choose(input, dim, keepdim, middle(at_least_1d(input), dim))
+
+
+def _picked_of_all(input, middle) -> np.ndarray:
+    """The element of all whose position ``middle`` finds; NaN of nothing."""
+    tensor_only(input)
+    if input.dtype == np.bool_:
+        raise not_implemented("median", input.dtype)
+    if input.size == 0:
+        return np.array(np.nan, input.dtype)
+    flat = input.reshape(-1)
+    return flat[middle(flat, 0)[0]]
+
+
 def _middle(input, dim: int) -> np.ndarray:
     """Position of the lower median along ``dim``; of the first NaN where there is one."""
     order = np.argsort(input, axis=dim, kind="stable")
@@ -195,13 +214,7 @@ def median_all(input):
     >>> float(median_all(np.array([4.0, 1.0, 3.0, 2.0])))
     2.0
     """
-    tensor_only(input)
-    if input.dtype == np.bool_:
-        raise not_implemented("median", input.dtype)
-    if input.size == 0:
-        return np.array(np.nan, input.dtype)
-    flat = input.reshape(-1)
-    return flat[_middle(flat, 0)[0]]
+    return _picked_of_all(input, _middle)
 
 
 @op(**chosen_record(lambda row: np.argsort(row)[(len(row) - 1) // 2]))
@@ -209,12 +222,9 @@ def median_dim(input, dim=-1, keepdim=False):
     """Lower medians along ``dim`` and their indices.
 
     >>> median_dim(np.array([4.0, 1.0, 3.0, 2.0]), 0)
-    median_dim(values=array(2.), indices=array(3))
+    median(values=array(2.), indices=array(3))
     """
-    tensor_only(input)
-    dim = one_dim(dim, input.ndim)
-    require_elements("median", input, dim)
-    return choose(input, dim, keepdim, _middle(at_least_1d(input), dim))
+    return _picked("median", input, dim, keepdim, _middle)
 
 
 @composite(samples=lambda rng: (*all_cases(rng), *dim_cases(rng)), bad=BAD_CHOICE,
@@ -255,13 +265,7 @@ def nanmedian_all(input):
     >>> float(nanmedian_all(np.array([4.0, np.nan, 3.0, 2.0])))
     3.0
     """
-    tensor_only(input)
-    if input.dtype == np.bool_:
-        raise not_implemented("median", input.dtype)
-    if input.size == 0:
-        return np.array(np.nan, input.dtype)
-    flat = input.reshape(-1)
-    return flat[_middle_number(flat, 0)[0]]
+    return _picked_of_all(input, _middle_number)
 
 
 @op(**{**chosen_record(lambda row: np.argsort(row)[max(int(np.sum(row == row)) - 1, 0) // 2]),
@@ -270,12 +274,9 @@ def nanmedian_dim(input, dim=-1, keepdim=False):
     """Lower medians along ``dim`` of the elements that are not NaN, and their indices.
 
     >>> nanmedian_dim(np.array([4.0, np.nan, 3.0, 2.0]), 0)
-    nanmedian_dim(values=array(3.), indices=array(2))
+    nanmedian(values=array(3.), indices=array(2))
     """
-    tensor_only(input)
-    dim = one_dim(dim, input.ndim)
-    require_elements("nanmedian", input, dim)
-    return choose(input, dim, keepdim, _middle_number(at_least_1d(input), dim))
+    return _picked("nanmedian", input, dim, keepdim, _middle_number)
 
 
 @composite(samples=lambda rng: (*_with_gaps(all_cases)(rng), *_with_gaps(dim_cases)(rng)), bad=BAD_CHOICE,

@@ -283,17 +283,15 @@ def _trapezoid_cases(rng):
     yield case(spaced(rng, (0, 3)))
 
 
-_POINT = {"zero_dim": "a point has no neighbours"}
-_BAD_DIM = [Bad((np.ones((2, 3)),), {"dim": 2}, IndexError, "Dimension out of range")]
-
-
-@composite(
+_INTEGRATES = dict(
     differentiable=("y", "x"),
     samples=_trapezoid_cases,
-    reference=_trapezoid_reference,
-    exempt=_POINT,
-    bad=_BAD_DIM,
+    exempt={"zero_dim": "a point has no neighbours"},
+    bad=[Bad((np.ones((2, 3)),), {"dim": 2}, IndexError, "Dimension out of range")],
 )
+
+
+@composite(reference=_trapezoid_reference, **_INTEGRATES)
 def trapezoid(y, x=None, *, dx=1, dim=-1):
     """The integral along ``dim`` by the trapezoidal rule.
 
@@ -309,13 +307,7 @@ def trapezoid(y, x=None, *, dx=1, dim=-1):
     return sum(areas, dim)
 
 
-@composite(
-    differentiable=("y", "x"),
-    samples=_trapezoid_cases,
-    reference=_trapezoid_reference,
-    exempt=_POINT,
-    bad=_BAD_DIM,
-)
+@composite(reference=_trapezoid_reference, **_INTEGRATES)
 def trapz(y, x=None, *, dx=1, dim=-1):
     """Former name of `trapezoid`.
 
@@ -331,13 +323,7 @@ def _cumulative_reference(y, x=None, *, dx=1, dim=-1):
     return cumulative_trapezoid(y, x, dx, dim)
 
 
-@composite(
-    differentiable=("y", "x"),
-    samples=_trapezoid_cases,
-    reference=_cumulative_reference,
-    exempt=_POINT,
-    bad=_BAD_DIM,
-)
+@composite(reference=_cumulative_reference, **_INTEGRATES)
 def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
     """The integrals from the first point to each of the others, see `trapezoid`.
 

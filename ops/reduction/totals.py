@@ -22,7 +22,7 @@ from ops.elementwise.exponential import exp
 from ops.elementwise.masking import where
 from ops.elementwise.pointwise import large, tensor_only
 from ops.lazy import LazyModule
-from ops.promotion import as_dtype, floating
+from ops.promotion import TYPE_NAMES, as_dtype, floating
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
@@ -33,10 +33,6 @@ _kernels = LazyModule("ops.kernels.reduce")
 _SHORTEST_ROW = 32  # elements; NumPy is as good at shorter ones
 
 INT64 = np.dtype("int64")
-TYPE_NAMES = {"bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
-              "int64": "Long",
-              "float32": "Float", "float64": "Double"}
-"""PyTorch's names of the dtypes in the text of errors."""
 
 
 # ------------------------------------------------------------------ which dimensions

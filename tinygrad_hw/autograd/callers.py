@@ -4,26 +4,61 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 import warnings
 
 import ops
 
-__all__ = ["user_line", "warn_user"]
+__all__ = ["call_site", "inside", "line_of", "user_line", "warn_user"]
 
 _PACKAGES = tuple(os.path.dirname(os.path.abspath(module.__file__)) + os.sep
                   for module in (ops, sys.modules["tinygrad_hw"]))
 
 
-def user_line() -> str:
-    """``file:line in function`` of the innermost frame outside the engine.
+class _Inside(dict):
+    """Whether a source file belongs to the engine; remembered, as it is asked for every recorded op."""
 
-    >>> user_line().endswith("in <module>")
-    True
+    def __missing__(self, filename: str) -> bool:
+        self[filename] = belongs = filename.startswith(_PACKAGES)
+        return belongs
+
+
+inside = _Inside()
+
+
+def call_site() -> tuple[types.CodeType, int]:
+    """The innermost call from outside the engine: the caller's code and the place of the instruction in it.
+
+    No frame is kept, so nothing of the caller's stays alive; `line_of` makes a line of it where it is told.
+
+    >>> code, instruction = call_site()
+    >>> code.co_name
+    '<module>'
     """
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGES):
+    while inside[frame.f_code.co_filename] and frame.f_back is not None:
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+    return frame.f_code, frame.f_lasti
+
+
+def line_of(site: tuple[types.CodeType, int]) -> str:
+    """``file:line in function`` of a `call_site`.
+
+    >>> line_of(call_site()).endswith(":1 in <module>")
+    True
+    """
+    code, instruction = site
+    line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
+    return f"{code.co_filename}:{line or code.co_firstlineno} in {code.co_name}"
+
+
+def user_line() -> str:
+    """``file:line in function`` of the innermost call from outside the engine.
+
+    >>> user_line().endswith(":1 in <module>")
+    True
+    """
+    return line_of(call_site())
 
 
 def warn_user(message: str) -> None:
@@ -36,6 +71,6 @@ def warn_user(message: str) -> None:
     False
     """
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGES):
+    while inside[frame.f_code.co_filename] and frame.f_back is not None:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)

@@ -221,10 +221,7 @@ def _accumulate(node: Accumulate, gradient, owned: bool, create_graph: bool, mak
 def _check_nan(node: Node, gradients) -> None:
     for position, gradient in enumerate(gradients):
         if gradient is not None and np.isnan(ops.core.array_of(gradient)).any():
-            if node.where:
-                warnings.warn(
-                    f"Error detected in {node.name()}. The op was called at {node.where}", stacklevel=2
-                )
-            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {position}th "
-                               "output. The op was called at "
-                               f"{node.where or 'a line made before anomaly mode was on'}.")
+            where = f"The op was called at {node.where}"
+            warnings.warn(f"Error detected in {node.name()}. {where}", stacklevel=2)
+            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {position}th output. "
+                               f"{where}.")

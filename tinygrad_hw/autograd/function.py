@@ -185,6 +185,12 @@ class Function:
         raise NotImplementedError("You must implement the backward function to use your custom "
                                   "autograd.Function.")
 
+    def __call__(self, *args):
+        """The call of PyTorch's first versions, refused as PyTorch refuses it."""
+        raise RuntimeError("Legacy autograd function with non-static forward method is deprecated. Please "
+                           "use new-style autograd function with static forward method: "
+                           f"{type(self).__name__}.apply(...)")
+
     @classmethod
     def apply(cls, *args):
         """Run ``forward`` and record it.

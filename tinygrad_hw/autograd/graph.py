@@ -2,8 +2,7 @@
 
 A node stands for one op that was applied.  Its edges lead to the nodes that produced its inputs, and it
 holds what its gradient rules need and nothing else.  Nodes are numbered as they are made, so whatever a
-node was
-computed from was made before it: the order of the numbers is a topological order.
+node was computed from was made before it: the order of the numbers is a topological order.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from __future__ import annotations
 import functools
 import itertools
 import weakref
+from sys import _getframe
 
 import numpy as np
 
 import ops
 from ops.broadcasting import sum_to
 from ops.core import Op, Traced
-from tinygrad_hw.autograd.callers import user_line
-from tinygrad_hw.autograd.mode import anomaly
+from tinygrad_hw.autograd.callers import call_site, inside, line_of
 
 __all__ = ["Accumulate", "Edge", "Node", "OpNode", "Overwrite", "link", "node_number"]
 
@@ -44,7 +43,7 @@ class Node:
         outputs: number of outputs that may receive a gradient.
         hooks: output index -> functions that see, and may replace, the gradient of that output.
         retained: output index -> weak reference to the Tensor that keeps that gradient (`retain_grad`).
-        where: the user's line that made the node, kept in anomaly mode only.
+        site: the user's call that made the node, see `call_site`.
         freed_at: the user's line of the backward that freed what the node saved.
         spent: whether a backward that freed the graph began here.
         fresh: whether `backward` returns arrays that nobody else holds (unless they are views or the
@@ -53,7 +52,6 @@ class Node:
 
     hooks: dict | None = None
     retained: dict | None = None
-    where: str | None = None
     freed_at: str | None = None
     spent = False
     outputs = 1
@@ -62,8 +60,7 @@ class Node:
     def __init__(self, edges):
         self.edges = edges
         self.order = next(_numbers)
-        if anomaly.enabled:
-            self.where = user_line()
+        self.site = call_site()
 
     def name(self) -> str:
         """The node's name in PyTorch's style, such as ``MulBackward0``."""
@@ -93,11 +90,10 @@ class Node:
         """What the node stands for, in the texts of errors: ``mul of (2, 3) and (3,)``."""
         return self.name()
 
-    def _called(self) -> str:
-        """Where the op was called, or how to learn it: remembering it costs as much as the op."""
-        if self.where:
-            return f"{self.describe()} was called at {self.where}."
-        return f"To see the line that called {self.describe()}, run under autograd.detect_anomaly()."
+    @property
+    def where(self) -> str:
+        """The user's line that called the op."""
+        return line_of(self.site)
 
     def release(self, where: str) -> None:
         """Drop what was saved, for a backward at the user's line ``where``; a later one is an error if
@@ -105,10 +101,12 @@ class Node:
 
     def freed(self) -> RuntimeError:
         """The error for a second pass over what the first one freed."""
-        return RuntimeError("Trying to backward through the graph a second time: the values that "
-                            f"{self.name()} saved were freed by the backward at {self.freed_at}. "
-                            f"{self._called()} Call backward(retain_graph=True) the first time, or compute "
-                            "the forward pass again; a value of an earlier step goes on with .detach().")
+        return RuntimeError(
+            f"Trying to backward through the graph a second time: the values that {self.name()} saved were "
+            f"freed by the backward at {self.freed_at}. {self.describe()} was called at {self.where}. Call "
+            "backward(retain_graph=True) the first time, or compute the forward pass again; a value of an "
+            "earlier step goes on with .detach()."
+        )
 
     def stale(self, what: str, array: np.ndarray, counter: list, version: int) -> RuntimeError:
         """The error for a saved value that was changed in place since."""
@@ -117,7 +115,7 @@ class Node:
             f"operation: {'the result' if what == 'ans' else what} of shape {array.shape}, saved by "
             f"{self.name()}, is at version {counter[0]}; expected version {version} instead. It was changed "
             f"at {counter[1]}. Write the result to a new tensor there (x = x + 1 for x += 1), or clone() "
-            f"the value first. {self._called()}"
+            f"the value first. {self.describe()} was called at {self.where}."
         )
 
 
@@ -258,8 +256,13 @@ class OpNode(Node):
     def __init__(self, op: Op, plan: _Plan, edges: list, fits: list, values: tuple, results):
         self.edges = edges
         self.order = next(_numbers)
-        if anomaly.enabled:
-            self.where = user_line()
+        try:
+            frame = _getframe(4)  # those between belong to the engine: link, who calls it, and an op
+        except ValueError:  # a thread that does nothing but one op
+            frame = _getframe(0)
+        while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
+            frame = frame.f_back
+        self.site = code, frame.f_lasti
         self.op, self._plan, self._fits = op, plan, fits
         self.saved = saved = []
         self.origins = origins = []
@@ -286,8 +289,9 @@ class OpNode(Node):
             origins.append(origin)
 
     def name(self) -> str:
-        """``MulBackward0`` for the op ``mul``."""
-        return "".join(word.capitalize() for word in self.op.name.split("_")) + "Backward0"
+        """``MulBackward0`` for the op ``mul``, ``MaxBackward0`` for ``max_dim``."""
+        words = self.op.name.removesuffix("_dim").split("_")
+        return "".join(word.capitalize() for word in words) + "Backward0"
 
     def describe(self) -> str:
         """The op and the shapes of what is differentiated; see `Node.describe`."""

@@ -199,10 +199,10 @@ def is_anomaly_enabled() -> bool:
 
 
 class set_detect_anomaly:
-    """Remember the line that created each op, and stop the backward pass at the first NaN.
+    """Stop the backward pass at the first NaN.
 
-    The error then names the op whose gradient turned NaN and the line that called it.  Slow: for
-    debugging.
+    The error names the op whose gradient turned NaN and the line that called it.  Slow, and nothing is
+    fused: for debugging.
 
     Args:
         mode: on or off.

@@ -27,6 +27,7 @@ _ELSEWHERE = {
     "torch.nn.modules.flatten": "nn.linear",
     "torch.nn.modules.instancenorm": "nn.normalization",
     "torch.nn.modules.pixelshuffle": "nn.upsampling",
+    "torch.nn.modules.rnn": "nn.recurrent",
     "torch.autograd.grad_mode": "autograd.mode",
     "torch.autograd.variable": "autograd",
     "torch.optim.adamw": "optim.adam",
@@ -46,6 +47,7 @@ _ELSEWHERE = {
     "torch.distributions.uniform": "distributions.continuous",
     "torch.utils.data.dataloader": "utils.data.loader",
     "torch.utils.data._utils": "utils.data",
+    "torchvision.transforms.transforms": "vision.transforms",
 }
 """Modules of PyTorch that go by another name here."""
 
@@ -158,9 +160,12 @@ def install() -> None:
         return
     sys.meta_path.insert(0, Finder())
     import tinygrad_hw
-    from tinygrad_hw import dtypes, version, vision
+    from ops.results import Results
+    from tinygrad_hw import deferred, dtypes, version, vision
 
     dtypes.LIBRARY = "torch"
+    Results.place = "torch.return_types"
+    tinygrad_hw.Tensor.__module__ = deferred.Deferred.__module__ = "torch"
     vision.__version__ = f"0.28.0+tinygrad_hw.{version.__version__}"
     tinygrad_hw.__version__ = f"{PYTORCH}+tinygrad_hw.{version.__version__}"
     for name, target in ROOTS.items():

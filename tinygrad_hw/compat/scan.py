@@ -23,7 +23,7 @@ from ops.core import Op
 from tinygrad_hw.compat.alias import ROOTS, Missing, resolve
 from tinygrad_hw.compat.suggest import advice
 
-__all__ = ["Finding", "public_names", "scan"]
+__all__ = ["Finding", "common_names", "public_names", "scan"]
 
 _GUARDS = {"is_available", "device_count", "hasattr", "is_built", "TYPE_CHECKING", "is_initialized"}
 _CATCHING = {"ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException"}
@@ -50,7 +50,22 @@ def public_names() -> dict[str, tuple[str, ...]]:
     >>> "relu" in public_names()["torch.nn.functional"]
     True
     """
-    text = importlib.resources.files(__package__).joinpath("names.txt").read_text()
+    return _read("names.txt")
+
+
+@functools.cache
+def common_names() -> tuple[str, ...]:
+    """The names that course scripts use, as ``common.txt`` has them: dotted, from ``torch`` on.
+
+    >>> "torch.nn.Linear" in common_names()
+    True
+    """
+    return tuple(f"{space}.{name}" for space, names in _read("common.txt").items() for name in names)
+
+
+def _read(file: str) -> dict[str, tuple[str, ...]]:
+    """Names by namespace."""
+    text = importlib.resources.files(__package__).joinpath(file).read_text()
     blocks = (block.partition("\n") for block in text.split("\n\n") if not block.startswith("#"))
     return {head.strip("[]"): tuple(names.split()) for head, _, names in blocks}
 

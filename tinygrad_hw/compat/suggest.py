@@ -93,8 +93,9 @@ REASONS = [
         r"torch\.(cudnn|miopen|mkldnn|native|sym|unsafe|autocast_|get_autocast|set_autocast|is_autocast)_?\w+$",
         _INTERNAL,
     ),
+    (r"torch\.symeig$", "its name is torch.linalg.eigh now"),
     (
-        r"torch\.(symeig|lstsq|matrix_rank|lu_solve|lu|lu_unpack|geqrf|orgqr|ormqr|triangular_solve|cholesky\w*|"
+        r"torch\.(lstsq|matrix_rank|lu_solve|lu|lu_unpack|geqrf|orgqr|ormqr|triangular_solve|cholesky\w*|"
         r"lobpcg|svd_lowrank|pca_lowrank)$",
         "see torch.linalg",
     ),
@@ -135,6 +136,15 @@ REASONS = [
         "gone from PyTorch, too; use torch.no_grad and torch.distributions",
     ),
     (r"torch\.(Tensor\.)?(\w+_scatter)$", "clone the tensor and assign to its part"),
+    (r"torch\.nn\.utils\.prune\b", "multiply the weights by a mask: torch.nn.utils.parametrize"),
+    (r"torch\.nn\.utils\.stateless\b", "assign the parameters, or write the network as a function of them"),
+    (r"torch\.nn\.AdaptiveLogSoftmaxWithLoss$", "use Linear and CrossEntropyLoss, over all classes"),
+    (r"torch\.nn\.functional\.multi_head_attention_forward$",
+     "use torch.nn.MultiheadAttention, or scaled_dot_product_attention"),
+    (r"torch\.nn\.attention\b", "there is one implementation of attention: leave the choice out"),
+    (r"torch\.nn\.modules\.utils\b", "write the pair: (size, size)"),
+    (r"torch\.optim\.(Muon|Adafactor)$", "use torch.optim.AdamW"),
+    (r"torchvision\.utils\.draw\w+$", "draw with PIL.ImageDraw on transforms.ToPILImage()(image)"),
     (r"torchtext|torchaudio", "libraries on top of PyTorch are not covered"),
 ]
 """Families of names that are missing on purpose: a regular expression, and why or what instead."""

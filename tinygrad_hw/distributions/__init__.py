@@ -1,10 +1,11 @@
 """Probability distributions, with the names of ``torch.distributions``: those of VAEs, GANs and policies.
 
-From simple to complex: `distribution` (what all share), `continuous`, `discrete`, `gamma`,
-`multivariate`, `divergence`.
+From simple to complex: `constraints` (where values may lie), `distribution` (what all share), `continuous`,
+`discrete`, `gamma`, `multivariate`, `divergence`.
 `rsample` draws so that gradients reach the parameters, where a distribution has it (``has_rsample``).
 """
 
+from tinygrad_hw.distributions import constraints
 from tinygrad_hw.distributions.continuous import Exponential, Laplace, LogNormal, Normal, Uniform
 from tinygrad_hw.distributions.discrete import (
     Bernoulli,
@@ -37,5 +38,6 @@ __all__ = [
     "OneHotCategorical",
     "Poisson",
     "Uniform",
+    "constraints",
     "kl_divergence",
 ]

@@ -7,13 +7,29 @@ import math
 import numpy as np
 
 import ops
+from tinygrad_hw.creation import zeros_like
+from tinygrad_hw.distributions import constraints
 from tinygrad_hw.distributions.distribution import Distribution, parameters
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["Exponential", "Laplace", "LogNormal", "Normal", "Uniform"]
 
 
-class Normal(Distribution):
+class _LocationScale(Distribution):
+    """What distributions around ``loc`` share; they widen with ``scale``."""
+
+    has_rsample = True
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+
+    def __init__(self, loc, scale, validate_args=None):
+        self.loc, self.scale = parameters(loc, scale)
+        super().__init__(self.loc.shape, (), validate_args)
+
+    mean = mode = property(lambda self: self.loc, doc="``loc``.")
+
+
+class Normal(_LocationScale):
     """The normal distribution of mean ``loc`` and standard deviation ``scale``.
 
     >>> from tinygrad_hw import tensor
@@ -23,33 +39,24 @@ class Normal(Distribution):
     tinygrad_hw.Size([3, 2])
     """
 
-    has_rsample = True
-
-    def __init__(self, loc, scale, validate_args=None):
-        self.loc, self.scale = parameters(loc, scale)
-        super().__init__(self.loc.shape, (), validate_args)
-        self._check_real(loc=self.loc)
-        self._check_positive(scale=self.scale)
-
     def rsample(self, sample_shape=()):
         return self.loc + self._noise("normal", sample_shape) * self.scale
 
     def log_prob(self, value):
+        self._validate_sample(value)
         distance = (value - self.loc) / self.scale
         return -0.5 * distance * distance - ops.log(self.scale) - 0.5 * math.log(2 * math.pi)
 
     def cdf(self, value):
-        """The probability of at most ``value``."""
+        self._validate_sample(value)
         return 0.5 * (1 + ops.erf((value - self.loc) / (self.scale * math.sqrt(2))))
 
     def icdf(self, value):
-        """The number below which a draw lies with probability ``value``."""
         return self.loc + self.scale * ops.erfinv(2 * value - 1) * math.sqrt(2)
 
     def entropy(self):
         return 0.5 + 0.5 * math.log(2 * math.pi) + ops.log(self.scale)
 
-    mean = mode = property(lambda self: self.loc, doc="``loc``.")
     stddev = property(lambda self: self.scale, doc="``scale``.")
     variance = property(lambda self: self.scale * self.scale, doc="The variance.")
 
@@ -62,6 +69,8 @@ class LogNormal(Distribution):
     """
 
     has_rsample = True
+    arg_constraints = _LocationScale.arg_constraints
+    support = constraints.positive
 
     def __init__(self, loc, scale, validate_args=None):
         self.base_dist = Normal(loc, scale, validate_args)
@@ -74,8 +83,16 @@ class LogNormal(Distribution):
         return ops.exp(self.base_dist.rsample(sample_shape))
 
     def log_prob(self, value):
+        self._validate_sample(value)
         logarithm = ops.log(value)
         return self.base_dist.log_prob(logarithm) - logarithm
+
+    def cdf(self, value):
+        self._validate_sample(value)
+        return self.base_dist.cdf(ops.log(value))
+
+    def icdf(self, value):
+        return ops.exp(self.base_dist.icdf(value))
 
     def entropy(self):
         return self.base_dist.entropy() + self.loc
@@ -83,6 +100,10 @@ class LogNormal(Distribution):
     @property
     def mean(self):
         return ops.exp(self.loc + self.base_dist.variance / 2)
+
+    @property
+    def mode(self):
+        return ops.exp(self.loc - self.base_dist.variance)
 
     @property
     def variance(self):
@@ -102,27 +123,37 @@ class Uniform(Distribution):
     def __init__(self, low, high, validate_args=None):
         self.low, self.high = parameters(low, high)
         super().__init__(self.low.shape, (), validate_args)
-        self._check("high", self.high, self.low.array < self.high.array, "above low")
+
+    @property
+    def arg_constraints(self):
+        """``low`` below ``high``."""
+        return {"low": constraints.less_than(self.high), "high": constraints.greater_than(self.low)}
+
+    @property
+    def support(self):
+        """From ``low`` to ``high``."""
+        return constraints.interval(self.low, self.high)
 
     def rsample(self, sample_shape=()):
         return self.low + self._noise("uniform", sample_shape) * (self.high - self.low)
 
     def log_prob(self, value):
+        self._validate_sample(value)
         inside = ops.logical_and(ops.le(self.low, value), ops.gt(self.high, value))
-        return ops.where(inside, -ops.log(self.high - self.low), -math.inf)
+        return ops.where(inside, 0.0, -math.inf) - ops.log(self.high - self.low)
 
     def cdf(self, value):
-        """The probability of at most ``value``."""
+        self._validate_sample(value)
         return ops.clamp((value - self.low) / (self.high - self.low), 0, 1)
 
     def icdf(self, value):
-        """The number below which a draw lies with probability ``value``."""
         return value * (self.high - self.low) + self.low
 
     def entropy(self):
         return ops.log(self.high - self.low)
 
     mean = property(lambda self: (self.low + self.high) / 2, doc="The middle.")
+    mode = property(lambda self: math.nan * self.high, doc="NaN: no value is more probable than others.")
     variance = property(lambda self: (self.high - self.low) ** 2 / 12, doc="The variance.")
 
 
@@ -134,47 +165,41 @@ class Exponential(Distribution):
     """
 
     has_rsample = True
+    arg_constraints = {"rate": constraints.positive}
+    support = constraints.nonnegative
 
     def __init__(self, rate, validate_args=None):
         (self.rate,) = parameters(rate)
         super().__init__(self.rate.shape, (), validate_args)
-        self._check_positive(rate=self.rate)
 
     def rsample(self, sample_shape=()):
         return self._noise("exponential", sample_shape) / self.rate
 
     def log_prob(self, value):
+        self._validate_sample(value)
         return ops.log(self.rate) - self.rate * value
 
     def cdf(self, value):
-        """The probability of at most ``value``."""
+        self._validate_sample(value)
         return 1 - ops.exp(-self.rate * value)
 
     def icdf(self, value):
-        """The number below which a draw lies with probability ``value``."""
         return -ops.log1p(-value) / self.rate
 
     def entropy(self):
         return 1.0 - ops.log(self.rate)
 
     mean = stddev = property(lambda self: 1 / self.rate, doc="1 / rate.")
+    mode = property(lambda self: zeros_like(self.rate), doc="0.")
     variance = property(lambda self: 1 / (self.rate * self.rate), doc="The variance.")
 
 
-class Laplace(Distribution):
+class Laplace(_LocationScale):
     """The Laplace distribution: exponential to both sides of ``loc``.
 
     >>> Laplace(0.0, 1.0).variance
     tensor(2.)
     """
-
-    has_rsample = True
-
-    def __init__(self, loc, scale, validate_args=None):
-        self.loc, self.scale = parameters(loc, scale)
-        super().__init__(self.loc.shape, (), validate_args)
-        self._check_real(loc=self.loc)
-        self._check_positive(scale=self.scale)
 
     def rsample(self, sample_shape=()):
         sizes = self._noise("exponential", sample_shape)
@@ -182,15 +207,19 @@ class Laplace(Distribution):
         return self.loc + self.scale * sizes * Tensor._wrap(signs)
 
     def log_prob(self, value):
+        self._validate_sample(value)
         return -ops.log(2 * self.scale) - ops.abs(value - self.loc) / self.scale
 
     def cdf(self, value):
-        """The probability of at most ``value``."""
+        self._validate_sample(value)
         away = value - self.loc
         return 0.5 - 0.5 * ops.sign(away) * ops.expm1(-ops.abs(away) / self.scale)
+
+    def icdf(self, value):
+        away = value - 0.5
+        return self.loc - self.scale * ops.sign(away) * ops.log1p(-2 * ops.abs(away))
 
     def entropy(self):
         return 1 + ops.log(2 * self.scale)
 
-    mean = mode = property(lambda self: self.loc, doc="``loc``.")
     variance = property(lambda self: 2 * self.scale * self.scale, doc="The variance.")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 import ops
-from tinygrad_hw.autograd.mode import no_grad
+from tinygrad_hw.autograd.mode import enable_grad, no_grad
 from tinygrad_hw.construct import as_tensor
+from tinygrad_hw.distributions.constraints import Constraint
 from tinygrad_hw.layout import Size
 from tinygrad_hw.tensor import Tensor
 
-__all__ = ["Distribution", "parameters"]
+__all__ = ["Distribution", "lazy", "parameters"]
 
 
 def parameters(*values) -> tuple[Tensor, ...]:
@@ -29,7 +32,31 @@ def parameters(*values) -> tuple[Tensor, ...]:
         for value, tensor in zip(values, tensors)
     ]
     whole = [tensor if tensor.is_floating_point() else tensor.float() for tensor in whole]
-    return tuple(ops.broadcast_tensors(*whole))
+    shape = ops.broadcast_shapes(*(tuple(tensor.shape) for tensor in whole))
+    return tuple(tensor if tensor.shape == shape else ops.expand(tensor, shape) for tensor in whole)
+
+
+class lazy:
+    """A parameter that follows from others: computed when it is asked for first, then kept.
+
+    >>> class Half:
+    ...     @lazy
+    ...     def value(self):
+    ...         return 0.5
+    >>> half = Half()
+    >>> half.value, vars(half)
+    (0.5, {'value': 0.5})
+    """
+
+    def __init__(self, function):
+        self.function, self.__doc__ = function, function.__doc__
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        with enable_grad():
+            value = vars(instance)[self.function.__name__] = self.function(instance)
+        return value
 
 
 class Distribution:
@@ -39,21 +66,28 @@ class Distribution:
         batch_shape: shape of the parameters: so many independent distributions.
         event_shape: shape of one draw of one of them.
         has_rsample: whether gradients flow from draws to the parameters.
+        has_enumerate_support: whether all values can be listed.
+        arg_constraints: name of each parameter and where it may lie, see `constraints`.
+        support: where draws lie.
     """
 
-    has_rsample = False
-    arg_constraints: dict = {}
+    has_rsample = has_enumerate_support = False
+    arg_constraints: dict[str, Constraint] = {}
     _validate_args = True
 
     def __init__(self, batch_shape=(), event_shape=(), validate_args: bool | None = None):
         self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
+        if self._validate_args:
+            self._check_parameters()
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Whether parameters are checked from now on."""
-        Distribution._validate_args = bool(value)
+        """Whether parameters and values are checked from now on."""
+        if value is not True and value is not False:
+            raise ValueError(f"set_default_validate_args takes True or False, got {value!r}")
+        Distribution._validate_args = value
 
     @property
     def batch_shape(self) -> Size:
@@ -65,22 +99,50 @@ class Distribution:
         """Shape of one draw."""
         return self._event_shape
 
-    def _check(self, name: str, value: Tensor, good: np.ndarray, what: str) -> None:
-        """ValueError with the offending values unless the parameter is good everywhere."""
-        if self._validate_args and not good.all():
-            wrong = np.broadcast_to(value.array, good.shape)[~good].reshape(-1)[:3].tolist()
-            raise ValueError(
-                f"Expected parameter {name} of shape {tuple(value.shape)} of distribution "
-                f"{type(self).__name__} to be {what}, but found invalid values: {wrong}"
-            )
+    @property
+    def support(self) -> Constraint:
+        """Where draws lie."""
+        raise NotImplementedError
 
-    def _check_positive(self, **values: Tensor) -> None:
-        for name, value in values.items():
-            self._check(name, value, value.array > 0, "positive")
+    # ------------------------------------------------------------------ checks
 
-    def _check_real(self, **values: Tensor) -> None:
-        for name, value in values.items():
-            self._check(name, value, ~np.isnan(value.array), "real")
+    def _given(self) -> dict[str, Tensor]:
+        """The parameters that are there: given, or computed since."""
+        there = vars(self)
+        return {name: there[name] for name in self.arg_constraints if name in there}
+
+    def _check_parameters(self) -> None:
+        """ValueError for a parameter outside of its constraint."""
+        for name, value in self._given().items():
+            constraint = self.arg_constraints[name]
+            if not constraint.check(value).all():
+                raise ValueError(f"Expected parameter {name} (Tensor of shape {tuple(value.shape)}) of "
+                                 f"distribution {self!r} to satisfy the constraint {constraint!r}, but found "
+                                 f"invalid values:\n{value}")
+
+    def _validate_sample(self, value: Tensor) -> None:
+        """ValueError for a value whose density is not defined: no Tensor, a wrong shape, off the support."""
+        if not self._validate_args:
+            return
+        if not isinstance(value, Tensor):
+            raise ValueError("The value argument to log_prob must be a Tensor")
+        shape, expected = value.size(), Size((*self._batch_shape, *self._event_shape))
+        if shape[len(shape) - len(self._event_shape):] != self._event_shape:
+            raise ValueError("The right-most size of value must match event_shape: "
+                             f"{shape} vs {self._event_shape}.")
+        if any(i != 1 and j != 1 and i != j for i, j in zip(reversed(shape), reversed(expected))):
+            raise ValueError("Value is not broadcastable with batch_shape+event_shape: "
+                             f"{shape} vs {expected}.")
+        try:
+            support = self.support
+        except NotImplementedError:  # a class of the user's that has none
+            return
+        if not support.check(value).all():
+            raise ValueError(f"Expected value argument (Tensor of shape {tuple(shape)}) to be within the "
+                             f"support ({support!r}) of the distribution {self!r}, but found invalid "
+                             f"values:\n{value}")
+
+    # ------------------------------------------------------------------ draws
 
     def _extended(self, sample_shape) -> tuple[int, ...]:
         """Shape of so many draws."""
@@ -113,8 +175,34 @@ class Distribution:
         """Former spelling of ``sample((n,))``."""
         return self.sample((n,))
 
+    def expand(self, batch_shape) -> Distribution:
+        """The same distribution for a larger batch, to whose shape the parameters are expanded."""
+        batch_shape, extra = Size(batch_shape), len(self._batch_shape)
+        result = copy.copy(self)
+        result._batch_shape = batch_shape
+        for name, value in vars(self).items():
+            if isinstance(value, Distribution):
+                vars(result)[name] = value.expand(batch_shape)
+            elif isinstance(value, Tensor):
+                vars(result)[name] = ops.expand(value, (*batch_shape, *value.shape[extra:]))
+        return result
+
+    # ------------------------------------------------------------------ what is known of it
+
     def log_prob(self, value) -> Tensor:
-        """The logarithm of the density or probability of a value."""
+        """The logarithm of the density or probability of a value.
+
+        Raises:
+            ValueError: for a value outside of the support, unless ``validate_args=False``.
+        """
+        raise NotImplementedError
+
+    def cdf(self, value) -> Tensor:
+        """The probability of at most ``value``."""
+        raise NotImplementedError
+
+    def icdf(self, value) -> Tensor:
+        """The number below which a draw lies with probability ``value``."""
         raise NotImplementedError
 
     def entropy(self) -> Tensor:
@@ -125,6 +213,11 @@ class Distribution:
     def mean(self) -> Tensor:
         """The expected value."""
         raise NotImplementedError
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable value."""
+        raise NotImplementedError(f"{type(self)} does not implement mode")
 
     @property
     def variance(self) -> Tensor:
@@ -140,10 +233,11 @@ class Distribution:
         """exp of the entropy."""
         return ops.exp(self.entropy())
 
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All values, one in each row."""
+        raise NotImplementedError
+
     def __repr__(self) -> str:
-        shown = ", ".join(
-            f"{name}: {value if value.numel() == 1 else value.size()}"
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor) and not name.startswith("_")
-        )
+        shown = ", ".join(f"{name}: {value if value.numel() == 1 else value.size()}"
+                          for name, value in self._given().items())
         return f"{type(self).__name__}({shown})"

@@ -57,10 +57,6 @@ def _simplex(a, b):
     )
 
 
-def _beta(p, q):
-    return _simplex(*(ops.stack([d.concentration1, d.concentration0], -1) for d in (p, q)))
-
-
 def _bernoulli(p, q):
     return p.probs * (ops.softplus(-q.logits) - ops.softplus(-p.logits)) + (1 - p.probs) * (
         ops.softplus(q.logits) - ops.softplus(p.logits)
@@ -98,7 +94,7 @@ _FORMULAS = {
     Uniform: _uniform,
     Exponential: _exponential,
     Gamma: _gamma,
-    Beta: _beta,
+    Beta: lambda p, q: _simplex(p._dirichlet.concentration, q._dirichlet.concentration),
     Dirichlet: lambda p, q: _simplex(p.concentration, q.concentration),
     Bernoulli: _bernoulli,
     Categorical: _categorical,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import ops
+from tinygrad_hw.construct import as_tensor
+from tinygrad_hw.distributions import constraints
 from tinygrad_hw.distributions.distribution import Distribution, parameters
 from tinygrad_hw.tensor import Tensor
 
@@ -27,24 +29,30 @@ class Gamma(Distribution):
     tensor(1.5000)
     """
 
+    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    support = constraints.nonnegative
+
     def __init__(self, concentration, rate, validate_args=None):
         self.concentration, self.rate = parameters(concentration, rate)
         super().__init__(self.concentration.shape, (), validate_args)
-        self._check_positive(concentration=self.concentration, rate=self.rate)
 
     def sample(self, sample_shape=()):
         draws = _draw(self, self.concentration, sample_shape) / self.rate.array
         return Tensor._wrap(draws.astype(self._dtype))
 
     def log_prob(self, value):
+        value = as_tensor(value, dtype=self.rate.dtype)
+        self._validate_sample(value)
         a = self.concentration
-        return a * ops.log(self.rate) + (a - 1) * ops.log(value) - self.rate * value - ops.lgamma(a)
+        return a * ops.log(self.rate) + ops.xlogy(a - 1, value) - self.rate * value - ops.lgamma(a)
 
     def entropy(self):
         a = self.concentration
         return a - ops.log(self.rate) + ops.lgamma(a) + (1 - a) * ops.digamma(a)
 
     mean = property(lambda self: self.concentration / self.rate, doc="concentration / rate.")
+    mode = property(lambda self: ops.clamp_min((self.concentration - 1) / self.rate, 0),
+                    doc="(concentration - 1) / rate, or 0.")
     variance = property(lambda self: self.concentration / (self.rate * self.rate), doc="The variance.")
 
 
@@ -56,18 +64,21 @@ class Dirichlet(Distribution):
     tensor([0.2500, 0.7500])
     """
 
+    arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
+    support = constraints.simplex
+
     def __init__(self, concentration, validate_args=None):
         (self.concentration,) = parameters(concentration)
         if self.concentration.ndim < 1:
             raise ValueError("`concentration` parameter must be at least one-dimensional.")
         super().__init__(self.concentration.shape[:-1], self.concentration.shape[-1:], validate_args)
-        self._check_positive(concentration=self.concentration)
 
     def sample(self, sample_shape=()):
         draws = _draw(self, self.concentration, sample_shape)
         return Tensor._wrap((draws / draws.sum(-1, keepdims=True)).astype(self._dtype))
 
     def log_prob(self, value):
+        self._validate_sample(value)
         a = self.concentration
         return (
             ops.sum(ops.xlogy(a - 1, value), -1)
@@ -90,6 +101,14 @@ class Dirichlet(Distribution):
         return self.concentration / ops.sum(self.concentration, -1, True)
 
     @property
+    def mode(self):
+        """A corner where no concentration is above 1."""
+        a = self.concentration
+        above = ops.clamp_min(a - 1, 0)
+        corner = ops.one_hot(ops.argmax(above, -1), a.shape[-1]).to(a.dtype)
+        return ops.where(ops.lt(a, 1).all(-1, True), corner, above / ops.sum(above, -1, True))
+
+    @property
     def variance(self):
         total = ops.sum(self.concentration, -1, True)
         return self.mean * (1 - self.mean) / (total + 1)
@@ -102,42 +121,27 @@ class Beta(Distribution):
     tensor(0.2500)
     """
 
+    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    support = constraints.unit_interval
+
     def __init__(self, concentration1, concentration0, validate_args=None):
-        self.concentration1, self.concentration0 = parameters(concentration1, concentration0)
-        super().__init__(self.concentration1.shape, (), validate_args)
-        self._check_positive(concentration1=self.concentration1, concentration0=self.concentration0)
+        both = ops.stack(parameters(concentration1, concentration0), -1)
+        self._dirichlet = Dirichlet(both, validate_args)  # of two numbers whose sum is 1
+        super().__init__(both.shape[:-1], (), validate_args)
+
+    concentration1 = property(lambda self: self._dirichlet.concentration[..., 0], doc="The first one.")
+    concentration0 = property(lambda self: self._dirichlet.concentration[..., 1], doc="The second one.")
 
     def sample(self, sample_shape=()):
-        first, second = (
-            _draw(self, a, sample_shape) for a in (self.concentration1, self.concentration0)
-        )
-        return Tensor._wrap((first / (first + second)).astype(self._dtype))
-
-    def _log_normaliser(self):
-        a, b = self.concentration1, self.concentration0
-        return ops.lgamma(a) + ops.lgamma(b) - ops.lgamma(a + b)
+        return self._dirichlet.sample(sample_shape)[..., 0]
 
     def log_prob(self, value):
-        return (
-            ops.xlogy(self.concentration1 - 1, value)
-            + ops.xlogy(self.concentration0 - 1, 1 - value)
-            - self._log_normaliser()
-        )
+        self._validate_sample(value)
+        return self._dirichlet.log_prob(ops.stack([value, 1 - value], -1))
 
     def entropy(self):
-        a, b = self.concentration1, self.concentration0
-        return (
-            self._log_normaliser()
-            - (a - 1) * ops.digamma(a)
-            - (b - 1) * ops.digamma(b)
-            + (a + b - 2) * ops.digamma(a + b)
-        )
+        return self._dirichlet.entropy()
 
-    @property
-    def mean(self):
-        return self.concentration1 / (self.concentration1 + self.concentration0)
-
-    @property
-    def variance(self):
-        total = self.concentration1 + self.concentration0
-        return self.concentration1 * self.concentration0 / (total * total * (total + 1))
+    mean = property(lambda self: self._dirichlet.mean[..., 0], doc="concentration1 / (their sum).")
+    mode = property(lambda self: self._dirichlet.mode[..., 0], doc="The most probable value.")
+    variance = property(lambda self: self._dirichlet.variance[..., 0], doc="The variance.")

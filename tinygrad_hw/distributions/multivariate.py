@@ -6,7 +6,8 @@ import math
 
 import ops
 from tinygrad_hw import linalg
-from tinygrad_hw.distributions.distribution import Distribution
+from tinygrad_hw.distributions import constraints
+from tinygrad_hw.distributions.distribution import Distribution, lazy
 
 __all__ = ["Independent", "MultivariateNormal"]
 
@@ -38,6 +39,16 @@ class Independent(Distribution):
         """As the distribution that it is made of."""
         return self.base_dist.has_rsample
 
+    @property
+    def support(self):
+        """That of the distribution that it is made of, dimensions taken together."""
+        return constraints.independent(self.base_dist.support, self.reinterpreted_batch_ndims)
+
+    def expand(self, batch_shape):
+        taken = self._event_shape[:self.reinterpreted_batch_ndims]
+        base = self.base_dist.expand((*batch_shape, *taken))
+        return Independent(base, self.reinterpreted_batch_ndims, self._validate_args)
+
     def _total(self, values):
         count = self.reinterpreted_batch_ndims
         return ops.sum(values, tuple(range(-count, 0))) if count else values
@@ -57,6 +68,7 @@ class Independent(Distribution):
     mean = property(
         lambda self: self.base_dist.mean, doc="The mean of the distribution that it is made of."
     )
+    mode = property(lambda self: self.base_dist.mode, doc="Its mode.")
     variance = property(lambda self: self.base_dist.variance, doc="Its variance.")
 
     def __repr__(self) -> str:
@@ -76,6 +88,11 @@ class MultivariateNormal(Distribution):
     """
 
     has_rsample = True
+    arg_constraints = {
+        "loc": constraints.real_vector, "covariance_matrix": constraints.positive_definite,
+        "precision_matrix": constraints.positive_definite, "scale_tril": constraints.lower_cholesky,
+    }
+    support = constraints.real_vector
 
     def __init__(
         self, loc, covariance_matrix=None, precision_matrix=None, scale_tril=None, validate_args=None
@@ -86,26 +103,33 @@ class MultivariateNormal(Distribution):
             )
         if loc.ndim < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        if scale_tril is None:
-            covariance = linalg.inv(precision_matrix) if covariance_matrix is None else covariance_matrix
-            scale_tril = linalg.cholesky(covariance)
+        matrices = dict(covariance_matrix=covariance_matrix, precision_matrix=precision_matrix,
+                        scale_tril=scale_tril)
+        name, matrix = next((name, matrix) for name, matrix in matrices.items() if matrix is not None)
         size = loc.shape[-1]
-        if tuple(scale_tril.shape[-2:]) != (size, size):
+        if tuple(matrix.shape[-2:]) != (size, size):
             raise ValueError(
                 f"the matrix of a MultivariateNormal of {size} numbers is {size} by {size}, got shape "
-                f"{tuple(scale_tril.shape)}"
+                f"{tuple(matrix.shape)}"
             )
-        batch = ops.broadcast_shapes(tuple(loc.shape[:-1]), tuple(scale_tril.shape[:-2]))
+        batch = ops.broadcast_shapes(tuple(loc.shape[:-1]), tuple(matrix.shape[:-2]))
         self.loc = ops.expand(loc, (*batch, size))
-        self.scale_tril = ops.expand(scale_tril, (*batch, size, size))
+        vars(self)[name] = ops.expand(matrix, (*batch, size, size))
         super().__init__(batch, (size,), validate_args)
 
-    @property
-    def covariance_matrix(self):
-        """``scale_tril @ scale_tril.T``."""
-        return self.scale_tril @ self.scale_tril.mT
+    @lazy
+    def scale_tril(self):
+        """The Cholesky factor of the covariance."""
+        return linalg.cholesky(self.covariance_matrix)
 
-    @property
+    @lazy
+    def covariance_matrix(self):
+        """The covariance, from what was given."""
+        if "scale_tril" in vars(self):
+            return self.scale_tril @ self.scale_tril.mT
+        return linalg.inv(self.precision_matrix)
+
+    @lazy
     def precision_matrix(self):
         """The inverse of the covariance."""
         return linalg.inv(self.covariance_matrix)
@@ -118,6 +142,7 @@ class MultivariateNormal(Distribution):
         return ops.sum(ops.log(ops.diagonal(self.scale_tril, 0, -2, -1)), -1)
 
     def log_prob(self, value):
+        self._validate_sample(value)
         away = ops.unsqueeze(value - self.loc, -1)
         standard = linalg.solve_triangular(self.scale_tril, away, upper=False)
         squared = ops.sum(standard * standard, (-2, -1))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from tinygrad_hw.nn import init
 from tinygrad_hw.nn.lookup import embedding_bag
-from tinygrad_hw.nn.module import Module
-from tinygrad_hw.nn.parameter import Parameter, empty
+from tinygrad_hw.nn.sparse import Table
 
 __all__ = ["EmbeddingBag"]
 
 
-class EmbeddingBag(Module):
+class EmbeddingBag(Table):
     """The mean (sum, maximum) of the weight's rows for each bag of indices, see `functional.embedding_bag`.
 
     The arguments are those of `Embedding`; ``mode`` is ``"mean"``, ``"sum"`` or ``"max"``.
@@ -36,22 +34,9 @@ class EmbeddingBag(Module):
         device=None,
         dtype=None,
     ):
-        super().__init__()
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
-        self.mode, self.sparse, self.include_last_offset = mode, sparse, include_last_offset
-        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        if _weight is None:
-            self.weight = Parameter(empty((num_embeddings, embedding_dim), device, dtype))
-            self.reset_parameters()
-        else:
-            self.weight = Parameter(_weight)
-
-    def reset_parameters(self) -> None:
-        """Draw new initial values."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            self.weight.array[self.padding_idx] = 0
+        super().__init__(num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq,
+                         sparse, _weight, device=device, dtype=dtype)
+        self.mode, self.include_last_offset = mode, include_last_offset
 
     @classmethod
     def from_pretrained(
@@ -67,44 +52,17 @@ class EmbeddingBag(Module):
         padding_idx=None,
     ) -> EmbeddingBag:
         """A layer with the given weight, which is not trained unless ``freeze`` is False."""
-        rows, columns = embeddings.shape
-        layer = cls(
-            rows,
-            columns,
-            max_norm,
-            norm_type,
-            scale_grad_by_freq,
-            mode,
-            sparse,
-            embeddings,
-            include_last_offset,
-            padding_idx,
-        )
-        layer.weight.requires_grad_(not freeze)
-        return layer
+        return cls._around(embeddings, freeze, max_norm=max_norm, norm_type=norm_type, mode=mode,
+                           scale_grad_by_freq=scale_grad_by_freq, sparse=sparse, padding_idx=padding_idx,
+                           include_last_offset=include_last_offset)
 
     def forward(self, input, offsets=None, per_sample_weights=None):
-        result = embedding_bag(
-            input,
-            self.weight,
-            offsets,
-            self.max_norm,
-            self.norm_type,
-            self.scale_grad_by_freq,
-            self.mode,
-            self.sparse,
-            per_sample_weights,
-            self.include_last_offset,
-            self.padding_idx,
-        )
-        if self.max_norm is not None:
-            self.weight._bump()  # long rows were shortened in place
-        return result
+        with self._shortening():
+            return embedding_bag(input, self.weight, offsets, self.max_norm, self.norm_type,
+                                 self.scale_grad_by_freq, self.mode, self.sparse, per_sample_weights,
+                                 self.include_last_offset, self.padding_idx)
 
     def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        for name, default in (("max_norm", None), ("norm_type", 2), ("scale_grad_by_freq", False)):
-            if getattr(self, name) != default:
-                text += f", {name}={getattr(self, name)}"
+        text = self._described(max_norm=None, norm_type=2, scale_grad_by_freq=False)
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{text}, mode={self.mode!r}{padding}"

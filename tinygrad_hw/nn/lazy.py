@@ -7,6 +7,8 @@ Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.lazy.Laz
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 from ops.promotion import as_dtype, default_dtype
@@ -86,18 +88,30 @@ class UninitializedBuffer(_Uninitialized, Buffer):
 
 
 class _Lazy:
-    """What lazy layers share.
+    """What lazy layers share: a layer takes the arguments of the layer it ``_becomes`` but the first.
 
-    ``_size`` names the attribute that is found out, and ``_becomes`` the plain layer.
+    That one is the size which is found out. ``_defaults`` are those that differ from the plain layer's.
     """
 
-    _size: str
     _becomes: type
+    _defaults: dict = {}
 
-    def _create_lazily(self, *args, **kwargs) -> None:
-        """``__init__`` of the plain layer for one input feature; then its parameters lose their shapes."""
-        self._arguments = args, kwargs
-        self._becomes.__init__(self, self._least(kwargs.get("groups", 1)), *args, **kwargs)
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "_becomes"):
+            size, *others = inspect.signature(cls._becomes).parameters.values()
+            cls._size = size.name
+            cls.__signature__ = inspect.Signature(
+                [p.replace(default=cls._defaults.get(p.name, p.default)) for p in others])
+
+    def __init__(self, *args, **kwargs):
+        try:
+            given = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}{self.__signature__}: {error}") from None
+        given.apply_defaults()
+        self._arguments = given.args, given.kwargs
+        least = given.arguments.get("groups", 1)
+        self._becomes.__init__(self, least, *given.args, **given.kwargs)  # then parameters lose their shapes
         setattr(self, self._size, 0)
         for name, parameter in self._parameters.items():
             if parameter is not None:
@@ -105,10 +119,6 @@ class _Lazy:
         for name, buffer in self._buffers.items():
             if buffer is not None and buffer.ndim:
                 setattr(self, name, UninitializedBuffer(dtype=buffer.array.dtype))
-
-    @staticmethod
-    def _least(groups: int) -> int:
-        return groups
 
     def has_uninitialized_params(self) -> bool:
         """Whether the layer still waits for its first batch."""
@@ -170,10 +180,7 @@ class LazyLinear(_Lazy, Linear):
     (tinygrad_hw.Size([2, 3]), Linear(in_features=5, out_features=3, bias=True))
     """
 
-    _size, _becomes = "in_features", Linear
-
-    def __init__(self, out_features: int, bias: bool = True, device=None, dtype=None):
-        self._create_lazily(out_features, bias, device=device, dtype=dtype)
+    _becomes = Linear
 
     def _size_of(self, input: Tensor) -> int:
         return input.shape[-1]
@@ -182,37 +189,7 @@ class LazyLinear(_Lazy, Linear):
         return weight.shape[1]
 
 
-class _LazyConv(_Lazy):
-    _size = "in_channels"
-
-    def __init__(
-        self,
-        out_channels: int,
-        kernel_size,
-        stride=1,
-        padding=0,
-        dilation=1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device=None,
-        dtype=None,
-    ):
-        self._create_lazily(
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            dilation=dilation,
-            groups=groups,
-            bias=bias,
-            padding_mode=padding_mode,
-            device=device,
-            dtype=dtype,
-        )
-
-
-class LazyConv1d(_LazyConv, Conv1d):
+class LazyConv1d(_Lazy, Conv1d):
     """A `Conv1d` whose ``in_channels`` is found from its first input.
 
     >>> LazyConv1d(4, 3)
@@ -222,7 +199,7 @@ class LazyConv1d(_LazyConv, Conv1d):
     _becomes = Conv1d
 
 
-class LazyConv2d(_LazyConv, Conv2d):
+class LazyConv2d(_Lazy, Conv2d):
     """A `Conv2d` whose ``in_channels`` is found from its first input.
 
     >>> from tinygrad_hw import ones
@@ -234,39 +211,7 @@ class LazyConv2d(_LazyConv, Conv2d):
     _becomes = Conv2d
 
 
-class _LazyConvTranspose(_Lazy):
-    _size = "in_channels"
-
-    def __init__(
-        self,
-        out_channels: int,
-        kernel_size,
-        stride=1,
-        padding=0,
-        output_padding=0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation=1,
-        padding_mode: str = "zeros",
-        device=None,
-        dtype=None,
-    ):
-        self._create_lazily(
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
-            groups=groups,
-            bias=bias,
-            dilation=dilation,
-            padding_mode=padding_mode,
-            device=device,
-            dtype=dtype,
-        )
-
-
-class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
+class LazyConvTranspose1d(_Lazy, ConvTranspose1d):
     """A `ConvTranspose1d` whose ``in_channels`` is found from its first input.
 
     >>> LazyConvTranspose1d(4, 3).has_uninitialized_params()
@@ -276,7 +221,7 @@ class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
     _becomes = ConvTranspose1d
 
 
-class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
+class LazyConvTranspose2d(_Lazy, ConvTranspose2d):
     """A `ConvTranspose2d` whose ``in_channels`` is found from its first input.
 
     >>> LazyConvTranspose2d(4, 3).has_uninitialized_params()
@@ -287,8 +232,6 @@ class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
 
 
 class _LazyNorm(_Lazy):
-    _size = "num_features"
-
     def _size_of(self, input: Tensor) -> int:
         self._check_input_dim(input)
         return input.shape[1]
@@ -297,33 +240,7 @@ class _LazyNorm(_Lazy):
         return weight.shape[0]
 
 
-class _LazyBatchNorm(_LazyNorm):
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device=None,
-        dtype=None,
-    ):
-        self._create_lazily(eps, momentum, affine, track_running_stats, device, dtype)
-
-
-class _LazyInstanceNorm(_LazyNorm):
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device=None,
-        dtype=None,
-    ):
-        self._create_lazily(eps, momentum, affine, track_running_stats, device, dtype)
-
-
-class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
+class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
     """A `BatchNorm1d` whose ``num_features`` is found from its first input.
 
     >>> LazyBatchNorm1d().has_uninitialized_params()
@@ -333,7 +250,7 @@ class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
     _becomes = BatchNorm1d
 
 
-class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
+class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     """A `BatchNorm2d` whose ``num_features`` is found from its first input.
 
     >>> from tinygrad_hw import ones
@@ -343,6 +260,10 @@ class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
     """
 
     _becomes = BatchNorm2d
+
+
+class _LazyInstanceNorm(_LazyNorm):
+    _defaults = {"affine": True, "track_running_stats": True}
 
 
 class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import ops
 from tinygrad_hw.nn import init
 from tinygrad_hw.nn.module import Module
@@ -12,23 +14,8 @@ from tinygrad_hw.waiting import compute_waiting
 __all__ = ["Embedding"]
 
 
-class Embedding(Module):
-    """A row of the weight for each index: (*) integers -> (*, embedding_dim).
-
-    The weight starts normal with standard deviation 1.
-
-    Args:
-        num_embeddings: number of rows.
-        embedding_dim: length of a row.
-        padding_idx: a row that starts at zero and is not trained.
-        max_norm: rows that are used and longer than this are shortened in place.
-        norm_type: which norm ``max_norm`` means.
-        scale_grad_by_freq: divide a row's gradient by how often it occurs in the batch.
-        sparse: accepted and ignored, gradients are dense.
-
-    >>> Embedding(10, 3, padding_idx=0)
-    Embedding(10, 3, padding_idx=0)
-    """
+class Table(Module):
+    """What look-up tables share: a weight with a row for each index; arguments as of `Embedding`."""
 
     def __init__(
         self,
@@ -70,6 +57,51 @@ class Embedding(Module):
             self.weight.array[self.padding_idx] = 0
 
     @classmethod
+    def _around(cls, embeddings: Tensor, freeze: bool, **options):
+        """A layer with the given weight."""
+        if embeddings.ndim != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional, got shape "
+                                 f"{tuple(embeddings.shape)}")
+        layer = cls(*embeddings.shape, _weight=embeddings, **options)
+        layer.weight.requires_grad_(not freeze)
+        return layer
+
+    @contextlib.contextmanager
+    def _shortening(self):
+        """Around a look-up, which may shorten rows of the weight in place."""
+        if self.max_norm is None:
+            yield
+        else:
+            compute_waiting()
+            yield
+            self.weight._bump()
+
+    def _described(self, **defaults) -> str:
+        """The sizes, and the options that differ from their defaults."""
+        differing = [f", {name}={getattr(self, name)}" for name, default in defaults.items()
+                     if getattr(self, name) != default]
+        return f"{self.num_embeddings}, {self.embedding_dim}" + "".join(differing)
+
+
+class Embedding(Table):
+    """A row of the weight for each index: (*) integers -> (*, embedding_dim).
+
+    The weight starts normal with standard deviation 1.
+
+    Args:
+        num_embeddings: number of rows.
+        embedding_dim: length of a row.
+        padding_idx: a row that starts at zero and is not trained.
+        max_norm: rows that are used and longer than this are shortened in place.
+        norm_type: which norm ``max_norm`` means.
+        scale_grad_by_freq: divide a row's gradient by how often it occurs in the batch.
+        sparse: accepted and ignored, gradients are dense.
+
+    >>> Embedding(10, 3, padding_idx=0)
+    Embedding(10, 3, padding_idx=0)
+    """
+
+    @classmethod
     def from_pretrained(
         cls,
         embeddings: Tensor,
@@ -81,39 +113,14 @@ class Embedding(Module):
         sparse: bool = False,
     ) -> Embedding:
         """A layer with the given weight, which is not trained unless ``freeze`` is False."""
-        if embeddings.ndim != 2:
-            raise AssertionError("Embeddings parameter is expected to be 2-dimensional, got shape "
-                                 f"{tuple(embeddings.shape)}")
-        rows, columns = embeddings.shape
-        return cls(
-            rows,
-            columns,
-            padding_idx,
-            max_norm,
-            norm_type,
-            scale_grad_by_freq,
-            sparse,
-            _weight=embeddings,
-            _freeze=freeze,
-        )
+        return cls._around(embeddings, freeze, padding_idx=padding_idx, max_norm=max_norm,
+                           norm_type=norm_type, scale_grad_by_freq=scale_grad_by_freq, sparse=sparse)
 
     def forward(self, input):
-        if self.max_norm is not None:
-            compute_waiting()
-        result = ops.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
-                               self.scale_grad_by_freq)
-        if self.max_norm is not None:
-            self.weight._bump()  # long rows were shortened in place
-        return result
+        with self._shortening():
+            return ops.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
+                                 self.scale_grad_by_freq)
 
     def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        for name, default in (
-            ("padding_idx", None),
-            ("max_norm", None),
-            ("norm_type", 2),
-            ("scale_grad_by_freq", False),
-        ):
-            if getattr(self, name) != default:
-                text += f", {name}={getattr(self, name)}"
-        return text + (", sparse=True" if self.sparse else "")
+        return self._described(padding_idx=None, max_norm=None, norm_type=2, scale_grad_by_freq=False,
+                               sparse=False)

@@ -42,8 +42,7 @@ def _maker(tensor: Tensor | None, model) -> str:
         view = tensor._view  # views are remembered where no graph is recorded, too
         return f"; that is {view.steps[-1][0].name} of {tuple(view.base.shape)}"
     layer = _last_layer(node, model)
-    made = f", made at {node.where}" if node.where else ""
-    return f"; that is {node.describe()}{made}" + (f", behind {layer}" if layer else "")
+    return f"; that is {node.describe()}, made at {node.where}" + (f", behind {layer}" if layer else "")
 
 
 def _last_layer(node, model) -> str:
@@ -70,9 +69,9 @@ def name_layer(module, args: tuple, error: Exception) -> None:
     ...     net(tensor([[1.0, 2.0]]))
     ... except RuntimeError as error:
     ...     for part in error._origin.note.split("; "):
-    ...         print(part)
+    ...         print(part.partition(", made at")[0])  # and then the line
     raised in 2: Linear(in_features=2, out_features=1, bias=True), called with (3,)
-    that is reshape of (1, 3), behind 0
+    that is reshape of (1, 3)
     """
     if "_modules" not in vars(module):  # Module.__init__ did not run: the error says so itself
         return

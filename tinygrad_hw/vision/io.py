@@ -6,7 +6,7 @@ import enum
 import io
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.vision.datasets.reading import open_image
@@ -53,8 +53,7 @@ def decode_image(input, mode=ImageReadMode.UNCHANGED, apply_exif_orientation: bo
     mode = ImageReadMode[mode.upper().replace("RGBA", "RGB_ALPHA")] if isinstance(mode, str) else mode
     from_memory = isinstance(input, Tensor)
     source = io.BytesIO(input.array.tobytes()) if from_memory else input
-    image = open_image(source, None, "the image in memory" if from_memory else input)
-    image = ImageOps.exif_transpose(image) if apply_exif_orientation else image
+    image = open_image(source, None, "the image in memory" if from_memory else input, apply_exif_orientation)
     plain = {"P": "RGB", "1": "L"}.get(image.mode, image.mode)
     return pil_to_tensor(image.convert(mode.value or plain))
 

@@ -159,7 +159,7 @@ def _box(node: Node, known: History, labels: dict, slopes: dict, is_output: bool
         lines.append(shape_label(known.shapes[edge]))
     if edge in slopes:
         lines.append(f"grad {slopes[edge]:.4g}")
-    hint = f"{node.name()}, called at {node.where}" if node.where else node.name()
+    hint = f"{node.name()}, called at {node.where}"
     return Box(lines, "output" if is_output else "parameter" if leaf else "op", hint)
 
 

@@ -120,6 +120,10 @@ def _zip_members(path) -> Iterator[Member]:
                 raise bad_file(
                     path, f"its member {info.filename[:200]!r} is encrypted", "unpack it by hand"
                 )
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+                # LZMA takes a dictionary of the size that the file asks for, up to 4 GB.
+                raise bad_file(path, f"its member {info.filename[:200]!r} is neither stored nor compressed "
+                               "by deflate or bzip2", "unpack it by hand")
             if not info.is_dir():
                 yield Member(parts, info.file_size, lambda info=info: archive.open(info))
 

@@ -109,7 +109,7 @@ def _save(requests, answer, partial, have, total, max_bytes, progress):
     from tqdm import tqdm
 
     with open(partial, "ab" if have else "wb") as file, tqdm(
-            total=total, initial=have, unit="B", unit_scale=True, disable=not progress,
+            total=total, initial=have, unit="B", unit_scale=True, disable=not progress or None,
             desc=partial.name[1:-len(".partial")], leave=False) as bar:
         for chunk in answer.iter_content(_CHUNK):
             have += len(chunk)

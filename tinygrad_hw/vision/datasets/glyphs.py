@@ -210,5 +210,5 @@ def _draw_all(seed):
     from tqdm import tqdm
 
     count = max(indices.stop for indices in SPLITS.values())
-    return np.stack([draw(character, range(count), seed)
-                     for character in tqdm(CLASSES, desc="drawing glyph36", unit="class", leave=False)])
+    bar = tqdm(CLASSES, desc="drawing glyph36", unit="class", leave=False, disable=None)
+    return np.stack([draw(character, range(count), seed) for character in bar])

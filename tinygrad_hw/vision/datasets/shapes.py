@@ -58,8 +58,8 @@ class Shapes5(ImageArrays):
 def _draw_all(seed, count):
     from tqdm import tqdm
 
-    return np.stack([np.stack([draw(name, index, seed) for index in range(count)])
-                     for name in tqdm(CLASSES, desc="drawing shapes5", unit="class", leave=False)])
+    bar = tqdm(CLASSES, desc="drawing shapes5", unit="class", leave=False, disable=None)
+    return np.stack([np.stack([draw(name, index, seed) for index in range(count)]) for name in bar])
 
 
 def draw(name: str, index: int, seed: int = 0) -> np.ndarray:

@@ -26,7 +26,7 @@ from nets.checkpoint import Checkpoints
 from nets.handwriting import AveragedWeights
 from nets.nist36 import classification_loss
 from nets.runs import Conduct, Run
-from nets.training import fit
+from nets.train import fit
 from tinygrad_hw import nn, optim
 from tinygrad_hw.utils.data import DataLoader, Dataset, transform_generator
 

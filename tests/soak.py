@@ -12,7 +12,7 @@ from pathlib import Path
 import tinygrad_hw as thw
 from nets.nist36 import classification_loss
 from nets.runs import Conduct, Run
-from nets.training import fit
+from nets.train import fit
 from tests.kill import Noisy
 from tinygrad_hw import nn, optim
 from tinygrad_hw.utils.data import DataLoader

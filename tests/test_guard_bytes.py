@@ -90,6 +90,8 @@ def test_planted_faults_are_found(monkeypatch):
     (lambda: ops.planes_gather(np.ones((2, 3, 3)), np.zeros((3, 2, 2), np.int64)), "the same planes"),
     (lambda: ops.log_softmax_backward(np.ones((2, 3)), np.ones((2, 4)), 1), "output must have shape"),
     (lambda: ops.nll_rows(np.ones((2, 3)), np.zeros(3, np.int64)), "target must have shape"),
+    (lambda: ops.resampling_backward(np.ones((1, 7, 4)), (4, 0), (0.5, 0.5), "bicubic", True),
+     r"a height and a width greater than 0, got \(4, 0\)"),
 ])
 def test_what_random_calls_found(call, text):
     """Calls that once reached a kernel, some of them with the end of the process."""

@@ -216,7 +216,7 @@ class TestCommand:
         (tmp_path / "bad.json").write_text("[1]")
         Image.new("L", (40, 40), 255).save(tmp_path / "white.png")
         assert "no picture" in error(tmp_path / "none.jpg", "--weights", weights)
-        assert "no picture that can be read" in error(tmp_path / "text.png", "--weights", weights)
+        assert "no image of the formats" in error(tmp_path / "text.png", "--weights", weights)
         assert "no checkpoint" in error(tmp_path / "white.png", "--weights", tmp_path / "none")
         assert "no whole safetensors" in error(tmp_path / "white.png", "--weights", tmp_path / "text.png")
         assert "must hold {file name" in error(

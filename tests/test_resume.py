@@ -1,20 +1,24 @@
 """Training that was killed or interrupted goes on with the same bits; longer: ``python -m tests.kill``."""
 
+import contextlib
 import json
 import os
+import resource
 import signal
+import tempfile
 
 import numpy as np
 import pytest
 import scipy.io
 
 import tinygrad_hw as thw
-from nets import characters, training
+from nets import characters
 from nets.__main__ import main
 from nets.checkpoint import Checkpoints
 from nets.culprit import first_nonfinite
+from nets.progress import Progress
 from nets.runs import Conduct, Run, read_config
-from nets.training import fit
+from nets.train import fit
 from tests.kill import campaign, digest, outcome, train
 from tests.picture_folders import write_pictures
 from tinygrad_hw import nn, optim
@@ -137,6 +141,7 @@ def rows(folder):
     return [json.loads(path.read_text())["history"] for path in sorted(folder.rglob("metrics.json"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, stops", [
     ("dogs-cnn", (2, 9)), ("imbalance", (3, 14)), ("nist36-deep", (4,)),
     ("nist36-autoencoder-momentum", (7,))])
@@ -146,7 +151,7 @@ def test_systems_go_on(name, stops, picture_files, character_files, tmp_path, mo
     command = ["run", name, "--epochs", "2", "--batch-size", "4", "--quiet"]
     first = [*command, "--data", str(data)]
     assert main([*first, "--out", str(tmp_path / "whole"), "--debug"]) == 0
-    progress, done = training.Progress, training.Progress.done
+    progress, done = Progress, Progress.done
     for number, stop in enumerate(stops):
         out = tmp_path / f"part-{number}"
         stopper = Stopper(stop)
@@ -185,6 +190,7 @@ class TestOtherRuns:
         assert main(["run", "dogs-cnn", "--resume", str(out)]) == 1
         assert "config.json is damaged (KeyError: 'name'); put back a copy" in capsys.readouterr().err
 
+    @pytest.mark.slow
     def test_more_epochs(self, picture_files, tmp_path):
         self.start(picture_files, tmp_path / "run")
         assert main(["run", "dogs-cnn", "--resume", str(tmp_path / "run"), "--epochs", "2", "--quiet"]) == 0
@@ -204,7 +210,7 @@ class TestOtherRuns:
         net = nn.Linear(1, 1)
         optimizer = optim.SGD(net.parameters(), 0.1)
         schedule = optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=7)
-        progress = training.Progress(net, optimizer, [], [schedule, schedule])
+        progress = Progress(net, optimizer, [], [schedule, schedule])
         with pytest.raises(ValueError, match="schedule of the checkpoint covers 24 steps, that of .* 7;"):
             progress.load_state_dict(state["progress"])
 
@@ -283,11 +289,29 @@ def test_a_full_disk_while_training(tmp_path, monkeypatch, whole):
     assert outcome(tmp_path / "run") == whole
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_folder(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(OSError, match="Permission denied"):
-        train(tmp_path / "run")
+def test_a_limit_on_files_while_training(tmp_path, whole):
+    """The system's own error, from the first state on; with room again it goes on with the same bits."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"cannot write .*: File too large; nothing at the path was"):
+            train(tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.rglob("*.tmp"))
+    train(tmp_path / "run")
+    assert outcome(tmp_path / "run") == whole
+
+
+def test_an_unwritable_folder():
+    """A folder that may only be read; root becomes somebody else for the time of the test."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        os.chmod(folder, 0o555)
+        if os.geteuid() == 0:
+            os.seteuid(65534)
+            stack.callback(os.seteuid, 0)
+        with pytest.raises(OSError, match=r"the output .*run cannot be made \(Permission denied\); name"):
+            train(os.path.join(folder, "run"))
 
 
 def test_a_clock_that_goes_back(tmp_path, monkeypatch, whole):

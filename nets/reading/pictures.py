@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from nets.runs import atomic_write
+from tinygrad_hw.vision.datasets.reading import bad_file, open_image
 
 __all__ = ["annotated", "ink_picture", "load_grey"]
-
-LARGEST = 100_000_000  # pixels
 
 
 def load_grey(path):
     """A picture file as float32 (height, width) in 0..1, turned as the camera says.
 
-    Raises FileNotFoundError, and ValueError for a file that is no picture or too large.
+    Raises FileNotFoundError, and ValueError for a file that is no picture, damaged or too large.
 
     >>> import tempfile
     >>> from PIL import Image
@@ -26,29 +24,22 @@ def load_grey(path):
     >>> load_grey(path).shape
     (20, 30)
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no picture {path}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                if image.width * image.height > LARGEST:
-                    raise ValueError(f"{path} has {image.width} x {image.height} pixels, "
-                                     f"more than {LARGEST:,}; reduce it first")
-                image = ImageOps.exif_transpose(image)
-                if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                    # What is transparent shows the paper.
-                    image = image.convert("RGBA")
-                    image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-                if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-                    grey = np.asarray(image, np.float32)
-                    return grey / max(float(grey.max()), 1.0)
-                return np.asarray(image.convert("L"), np.float32) / 255
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is no picture that can be read ({error})") from error
+    image = open_image(path, None, turned=True)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # What is transparent shows the paper.
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        grey = np.asarray(image, np.float32)
+        if not np.isfinite(grey).all():
+            raise bad_file(path, "it holds numbers that are not finite", "save it again as an image")
+        return grey / max(float(grey.max()), 1.0)
+    return np.asarray(image.convert("L"), np.float32) / 255
 
 
 def annotated(path, grey, page):

@@ -12,7 +12,7 @@ from nets.reading.crops import variants
 from nets.reading.letters import Letter, find_letters, joined
 from nets.reading.lines import gap_limit, group_lines, words_of
 from nets.reading.words import correct
-from nets.training import predict
+from nets.train import predict
 
 __all__ = ["Page", "Sign", "read"]
 

@@ -19,6 +19,7 @@ from PIL import Image
 
 import tinygrad_hw as thw
 from nets.pretrained import weights
+from nets.reading.pictures import load_grey
 from nets.runs import read_config
 from tests.fuzz import seeds
 from tinygrad_hw.pth import read_pth
@@ -147,6 +148,10 @@ def _image(value) -> bool:
             and math.prod(value.size) <= reading.MAX_PIXELS)
 
 
+def _page(grey) -> bool:
+    return grey.dtype == np.float32 and grey.ndim == 2 and bool(np.isfinite(grey).all())
+
+
 _PICKLE_TOKENS = [b"cos\nsystem\n", b"R", b"\x81", b"}", b"]", b"(", b"u.", b"cnumpy\nndarray\n",
                   b"\x8c\x02os", b"\x93", b"b", b"i", b"0", b"2", b"q\x00", b"h\x00", b"\x94",
                   b"\x8e", b"\x8d", b"\x95"]
@@ -162,13 +167,15 @@ PARSERS = {
     "npz": Parser(seeds.npz_files, weights.read, _arrays, 1032 * 2, 2**20,
                   layers=((_unzip, _rezip(zipfile.ZIP_DEFLATED)),), tokens=[b"'descr'", b"|O", b"True", b"("],
                   name="file.npz"),
+    "weights": Parser(seeds.saved_files, weights.read, _arrays, 100, 2**20, name="file.safetensors"),
     "mat": Parser(seeds.mat_files, lambda path: matfiles.read_mat(path, "train"), _pictures, 1032 * 8, 2**21,
                   layers=((_unpack_mat, _pack_mat),)),
     "idx": Parser(seeds.idx_files, reading.read_idx, lambda array: isinstance(array, np.ndarray),
                   1032 * 2, 2**20, layers=((_inflate, _deflate),)),
     "pickle": Parser(lambda: [*seeds.pickles(), *seeds.harmful_pickles()], pickles.load_pickle, _data,
                      200, 2**20, tokens=_PICKLE_TOKENS),
-    "image": Parser(seeds.images, reading.open_image, _image, 0, 8 * reading.MAX_PIXELS),
+    "image": Parser(seeds.images, reading.open_image, _image, 1, 8 * reading.MAX_PIXELS),
+    "page": Parser(seeds.images, load_grey, _page, 1, 24 * reading.MAX_PIXELS),
     "json": Parser(seeds.json_configs, lambda path: read_config(Path(path).parent),
                    lambda facts: isinstance(facts["config"], dict), 100, 2**20, tokens=_JSON_TOKENS,
                    name="config.json"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
@@ -18,13 +19,14 @@ from tests.fuzz.mutation import mutated
 from tests.fuzz.parsers import PARSERS
 from tests.fuzz.seeds import CANARY
 
-__all__ = ["Finding", "fuzz"]
+__all__ = ["Finding", "damaged", "fuzz", "judge", "layers_of"]
 
 _FORBIDDEN = {"os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.Popen",
               "pty.spawn", "socket.connect", "socket.bind", "os.remove", "os.rename", "os.chmod",
               "shutil.rmtree", "ctypes.dlopen"}
 _ADDRESS_SPACE = 3 * 2**30
-_MEASURED = 20  # every so many inputs memory is measured, which takes three times as long
+MEASURED = 20  # every so many inputs memory is traced, which takes three times as long
+_LOOSE = 2**26  # bytes by which a process may grow beyond what one file may take: caches, gaps in memory
 _SLOW = 20  # seconds that one input may take before it counts as a hang
 _IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a disk takes ten times as long
 _watched: dict = {"events": None}
@@ -46,21 +48,59 @@ def fuzz(name: str, inputs: int, seed: int = 0, seconds: float = float("inf")) -
     """
     parser, dice = PARSERS[name], random.Random(f"{name} {seed}")
     whole = parser.seeds()
-    layered = [(*layer, pieces) for content in whole for layer in parser.layers
-               if (pieces := _taken_off(layer[0], content)) is not None]
+    layered = [layer for content in whole for layer in layers_of(parser, content)]
     counts, deadline = Counter(), time.monotonic() + seconds
+    with judge(name) as give:
+        for number in range(inputs):
+            if time.monotonic() > deadline:
+                break
+            layer = dice.choice(layered) if layered and dice.random() < 0.5 else None
+            give(damaged(dice.choice(whole), layer, dice, whole, parser.tokens), counts,
+                 number % MEASURED == 0)
+    return counts
+
+
+@contextlib.contextmanager
+def judge(name: str):
+    """Yields a function of (content, counts, whether to measure memory) that gives a file to a parser.
+
+    It raises `Finding` if the parser does what it must not do.  Everything happens in a folder of its own.
+    """
+    parser = PARSERS[name]
     _watch()
     with tempfile.TemporaryDirectory(dir=_IN_MEMORY) as folder, warnings.catch_warnings(), _Here(folder):
         warnings.simplefilter("ignore")
         path = Path(folder) / parser.name
-        for content in whole:  # loads what is imported late
+        for content in parser.seeds():  # loads what is imported late
             _one(parser, path, content, Counter(), True)
-        for number in range(inputs):
-            if time.monotonic() > deadline:
-                break
-            content = _content(dice, whole, layered, parser.tokens)
-            _one(parser, path, content, counts, number % _MEASURED == 0)
-    return counts
+        before = _largest()
+
+        def give(content, counts, measured):
+            _one(parser, path, content, counts, measured)
+            grown = _largest() - before
+            if grown > parser.times * len(content) + parser.plus + _LOOSE:  # with what C libraries take
+                raise Finding(f"the process grew by {grown:,} bytes for a file of {len(content):,}", content)
+
+        yield give
+
+
+def layers_of(parser, content: bytes) -> list[tuple]:
+    """(what puts the layer on again, the pieces below it) of each layer of a file that can be taken off."""
+    found = []
+    for take_off, put_on in parser.layers:
+        with contextlib.suppress(Exception):  # a file without that layer
+            found.append((put_on, take_off(content)))
+    return found
+
+
+def damaged(content: bytes, layer, dice, others: list[bytes], tokens: list[bytes]) -> bytes:
+    """``content`` with random damage, below the ``layer`` that would hide it if there is one."""
+    put_on, pieces = layer or (None, {})
+    if pieces:
+        name = dice.choice(list(pieces))
+        with contextlib.suppress(Exception):  # what cannot be put on again is damaged from outside
+            return put_on({**pieces, name: mutated(pieces[name], dice, list(pieces.values()), tokens)})
+    return mutated(content, dice, others, tokens)
 
 
 class _Here:
@@ -95,23 +135,9 @@ def _address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def _content(dice, whole, layered, tokens) -> bytes:
-    """A damaged file; half of them are damaged below what would hide it."""
-    if layered and dice.random() < 0.5:
-        _, put_on, pieces = dice.choice(layered)
-        name = dice.choice(list(pieces))
-        try:
-            return put_on({**pieces, name: mutated(pieces[name], dice, list(pieces.values()), tokens)})
-        except Exception:  # what cannot be put on again is damaged from outside
-            pass
-    return mutated(dice.choice(whole), dice, whole, tokens)
-
-
-def _taken_off(take_off, content):
-    try:
-        return take_off(content)
-    except Exception:  # a seed without that layer
-        return None
+def _largest() -> int:
+    """Bytes that the process held when it held most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _one(parser, path, content, counts, measured):

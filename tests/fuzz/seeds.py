@@ -77,8 +77,10 @@ def pth_files() -> list[bytes]:
 
 
 def npz_files() -> list[bytes]:
-    """Of ``numpy.savez``, as they are and compressed."""
-    files = []
+    """Of ``numpy.savez``, as they are and compressed; and by LZMA, which takes what memory it asks for."""
+    stream = io.BytesIO()
+    np.save(stream, np.arange(3.0))
+    files = [_zip({"weight.npy": stream.getvalue()}, zipfile.ZIP_LZMA)]
     for save in (np.savez, np.savez_compressed):
         stream = io.BytesIO()
         save(stream, weight=np.arange(6.0).reshape(2, 3), bias=np.zeros(2, np.float32))
@@ -90,7 +92,7 @@ def _zip(members: dict[str, bytes], kind) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", kind) as archive:
         for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
+            archive.writestr(zipfile.ZipInfo(name), content, kind)
     return stream.getvalue()
 
 
@@ -116,15 +118,25 @@ def idx_files() -> list[bytes]:
 
 
 def images() -> list[bytes]:
-    """One of each format that is read."""
+    """One of each format that is read, in several colours; the JPEGs were taken with the camera turned."""
     noise = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
-    files = []
+    colours, files = Image.fromarray(noise), []
+    turned = Image.Exif()
+    turned[0x0112] = 6  # orientation
     for kind in ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"):
         for mode in ("RGB", "L"):
-            stream = io.BytesIO()
-            Image.fromarray(noise).convert(mode).save(stream, kind)
-            files.append(stream.getvalue())
-    return files
+            files.append(_image(colours.convert(mode), kind, **{"exif": turned} if kind == "JPEG" else {}))
+    return [*files, _image(colours.convert("RGBA"), "PNG"),
+            _image(colours.convert("P"), "PNG", transparency=3),
+            _image(Image.fromarray(noise[..., 0].astype(np.uint16) * 200), "PNG"),
+            _image(colours.convert("F"), "TIFF"),
+            _image(colours, "GIF", save_all=True, append_images=[colours.rotate(90)])]
+
+
+def _image(image, kind, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def json_configs() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""``python -m tests.guards --cases 50000``."""
+"""``python -m tests.guards --cases 50000``; with NUMBA_BOUNDSCHECK=1, kernels check their indices, too."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ _MEMORY = 6 * 2**30
 _CHANGED = ("running_mean", "running_var")  # on purpose, by the ops of normalisation
 _LARGEST = 2**28  # bytes of a result that is looked at
 _ENOUGH = 30  # findings
+_BEYOND = "index is out of bounds"  # what numba says in kernels that were compiled with NUMBA_BOUNDSCHECK=1
 
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, OverflowError, MemoryError,
             ZeroDivisionError, AssertionError)
@@ -61,6 +62,8 @@ def _once(call, seed, pattern, counts):
             result = TABLE[call.name](*call.args, **call.kwargs)
             counts["valid"] += pattern == 0
         except REFUSALS as error:
+            if str(error) == _BEYOND:
+                raise Overrun(f"seed {seed}: {call} lets a kernel use an index beyond its array") from error
             result = error
             counts["refused"] += pattern == 0
         except Exception as error:  # no harm is done, but the text will hardly say what is wrong

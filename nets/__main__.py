@@ -7,6 +7,7 @@ import os
 import sys
 
 from nets.commands import COMMANDS
+from nets.commands.options import Parser
 from nets.commands.passed_on import pass_on
 
 __all__ = ["main", "make_parser"]
@@ -27,7 +28,7 @@ exit codes:
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m nets", description="Train the networks of tinygrad_hw, look after data and runs.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")

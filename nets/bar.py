@@ -36,12 +36,17 @@ class Bar:
         self.began, self.began_at = time.perf_counter(), done
         self.rows, self.since, self.first = 0, self.began, done + 1
         if self.plain and done < self.total:
-            print(f"{name}{': ' if name else ''}{epochs} epochs of {steps} steps", file=sys.stderr)
+            print(f"{name}{': ' if name else ''}{epochs} epoch{'s' * (epochs != 1)} of {steps} step"
+                  f"{'s' * (steps != 1)}", file=sys.stderr)
 
     def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *error) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it is, and the cursor below it."""
         self.bar.close()
 
     def update(self, rows: int) -> None:

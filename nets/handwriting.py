@@ -15,9 +15,10 @@ import tinygrad_hw as thw
 from nets import characters, checkpoint, pictures
 from nets.augment import Augmentation
 from nets.nist36 import System, classification_loss, classifier_figures, classifier_pictures
-from nets.training import fit
+from nets.one_cycle import shuffled
+from nets.train import fit
 from tinygrad_hw import nn, optim
-from tinygrad_hw.utils.data import DataLoader, Dataset, transform_generator
+from tinygrad_hw.utils.data import Dataset, transform_generator
 
 __all__ = ["SYSTEMS", "AveragedWeights", "CharacterNet", "AveragedSystem"]
 
@@ -135,8 +136,7 @@ class AveragedSystem(System):
         thw.manual_seed(seed)
         net = self.build()
         before = next(iter(net.parameters())).detach().numpy().copy()
-        loader = DataLoader(ChangedCharacters(splits.train, self.change), batch_size, shuffle=True,
-                            num_workers=workers, drop_last=len(splits.train) > batch_size)
+        loader = shuffled(ChangedCharacters(splits.train, self.change), batch_size, workers)
         optimizer = self.optimizer(net.parameters(), lr)
         schedule = optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * len(loader))
         averaged, twin = AveragedWeights(net, self.decay), self.build()

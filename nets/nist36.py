@@ -16,7 +16,7 @@ import tinygrad_hw as thw
 from nets import characters, pictures
 from nets.metrics import accuracy, confusion_matrix, most_confused, psnr
 from nets.samples import draw_samples
-from nets.training import fit, predict
+from nets.train import fit, predict
 from tinygrad_hw import nn, optim
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader, TensorDataset

@@ -10,7 +10,10 @@ as the PNG's Description, and can be read in black and white: lines differ in da
     compared("curves.png", runs, "psnr")               several runs, one line each
     comparison("comparison.png", runs, names, rows)    the same for any figures, with a table
     lines("losses.png", panels)                        any lines, in panels side by side
+    losses_by_rate("rates.png", rates, losses, 0.1)    which learning rate to begin with
 """
+
+import textwrap
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from nets.runs import atomic_write
 
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v")
+LETTER, LONGEST_NAME = 0.085, 22  # inches that a letter of size 10 takes; of the names at a confusion matrix
 
 
 def training_curves(path, history, figure="accuracy"):
@@ -73,27 +77,44 @@ def confusion(path, matrix, names):
     if matrix.shape != (count, count):
         raise ValueError(f"a confusion matrix of {count} names has shape {(count, count)}, "
                          f"got {matrix.shape}")
-    inches = max(5.0, 0.36 * count)
-    picture = _figure(inches, inches + 0.8)
+    labels = [_shortened(str(name), LONGEST_NAME) for name in names]
+    longest = LETTER * max(map(len, labels), default=1)
+    inches = max(4.5, 0.36 * count)  # of the matrix
+    across = longest < inches / count  # else the names above it stand upright
+    right = np.trace(matrix) / max(matrix.sum(), 1)
+    mistakes = [f"{true} as {taken}: {times}" for true, taken, times in most_confused(matrix, labels, 8)]
+    mistakes = f"most confused: {',  '.join(mistakes) or 'none'}"
+    below = textwrap.fill(mistakes, int((inches + longest) / LETTER))
+    picture = _figure(inches + longest + 0.5,
+                      inches + 1.2 + (0 if across else longest) + 0.2 * below.count("\n"))
+    picture.get_layout_engine().set(h_pad=0.1)
+    picture.suptitle(f"confusion matrix: {right:.1%} of {matrix.sum()} images right", fontsize=12)
+    picture.supxlabel(f"predicted class\n\n{below}", fontsize=10)
     axes = picture.add_subplot()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap="GnBu", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(matrix)):
-        axes.text(column, row, str(matrix[row, column]), ha="center", va="center", fontsize=9,
+        number = str(matrix[row, column])
+        axes.text(column, row, number, ha="center", va="center",
+                  fontsize=min(9.0, 100 * inches / count / len(number)),
                   color="white" if share[row, column] > 0.6 else "black")
-    for set_ticks in (axes.set_xticks, axes.set_yticks):
-        set_ticks(range(count), labels=list(names), fontsize=10)
-    axes.tick_params(top=True, labeltop=True, length=0)
+    axes.set_xticks(range(count), labels=labels, fontsize=10, rotation=0 if across else 90)
+    axes.set_yticks(range(count), labels=labels, fontsize=10)
+    axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
     axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
     axes.grid(which="minor", color="0.9", linewidth=0.5)
     axes.tick_params(which="minor", length=0)
     axes.set_ylabel("true class")
-    right = np.trace(matrix) / max(matrix.sum(), 1)
-    axes.set_title(f"confusion matrix: {right:.1%} of {matrix.sum()} images right")
-    mistakes = [f"{true} as {taken}: {times}" for true, taken, times in most_confused(matrix, names, 8)]
-    axes.set_xlabel(f"predicted class\n\nmost confused: {',  '.join(mistakes) or 'none'}", wrap=True)
     _save(picture, path, f"confusion matrix, true classes down and predicted across: {right:.1%} right")
+
+
+def _shortened(text, longest):
+    """At most so many letters; what is left out in the middle is marked."""
+    if len(text) <= longest:
+        return text
+    half = longest // 2
+    return f"{text[:longest - 1 - half]}…{text[-half:]}"
 
 
 def reconstructions(path, originals, outputs, shown=10):
@@ -150,6 +171,7 @@ def compared(path, runs, figure="accuracy"):
 def overlay(axes, runs, quantity):
     """One quantity by epoch in matplotlib axes, a line for each of {name: history} that has it."""
     from matplotlib import colormaps
+    from matplotlib.ticker import LogFormatter
 
     for place, (name, history) in enumerate(runs.items()):
         values = np.asarray(history.get(quantity, ()), np.float64)
@@ -159,6 +181,8 @@ def overlay(axes, runs, quantity):
     _label(axes, "epoch", quantity.replace("_", " "))
     if quantity == "train_loss":
         axes.set_yscale("log")  # a run that diverges would flatten the others
+        for formatted in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            formatted(LogFormatter())  # 3.2, not 3.2 x 10^0
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 
@@ -246,6 +270,20 @@ def lines(path, panels):
         if count > 6:
             axes.legend(fontsize=7, ncols=2)
     _save(picture, path, "; ".join(panel.get("title") or f"{panel['y']} by {panel['x']}" for panel in panels))
+
+
+def losses_by_rate(path, rates, losses, suggestion):
+    """Losses by learning rate on a logarithmic axis, one of the rates marked (`nets.train.lr_find`).
+
+    rates, losses: of equal length; suggestion: the rate to mark.
+    """
+    picture = _figure(6, 4)
+    axes = picture.add_subplot()
+    axes.plot(rates, losses, color="C0", label="loss, averaged")
+    axes.axvline(suggestion, color="black", linestyle="--", label=f"suggestion {suggestion:.2g}")
+    axes.set_xscale("log")
+    _label(axes, "learning rate", "loss")
+    _save(picture, path, f"loss while the learning rate rises; it fell fastest up to {suggestion:.2g}")
 
 
 def _figure(width, height):

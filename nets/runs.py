@@ -64,7 +64,7 @@ def environment():
 
 @dataclasses.dataclass(frozen=True)
 class Conduct:
-    """How training behaves when something goes wrong; results do not depend on it.
+    """How training is looked after; results do not depend on it.
 
     Args:
         resume: go on from the newest state in the run's folder, if there is one.
@@ -73,6 +73,7 @@ class Conduct:
         keep: how many states stay in the folder, besides the best.
         stop_at_nonfinite: stop with an error when the loss or a parameter becomes NaN or infinite.
         team: the processes that train together.
+        tensorboard: write event files for TensorBoard, too.
     """
 
     resume: bool = False
@@ -80,6 +81,7 @@ class Conduct:
     keep: int = 3
     stop_at_nonfinite: bool = True
     team: Team = Team()
+    tensorboard: bool = False
 
 
 class Run:
@@ -109,6 +111,8 @@ class Run:
         self._streamed = 0  # rows of the history that metrics.jsonl holds
         self._started = time.perf_counter()
         self.facts = {"name": name, "config": _plain(config), "environment": environment()}
+        if self.conduct.team.size > 1:
+            self.facts["environment"]["processes"] = self.conduct.team.size
         if self.conduct.resume and out is not None and (Path(out) / "config.json").exists():
             self.folder = Path(out)
             remove_leftovers(self.folder)

@@ -1,6 +1,6 @@
 """The processes that train one network together; a team of one is the usual case.
 
-`nets.training.fit` asks its team at five places, so that the loop is the same for one process and for many.
+`nets.train.fit` asks its team at five places, so that the loop is the same for one process and for many.
 Every member draws the same batches and takes its share of each one's rows; gradients are averaged in the
 backward pass (`tinygrad_hw.distributed.reducer`), batch norm is that of the whole batch, and rank 0 alone
 judges the network and owns the run's folder.

@@ -43,6 +43,7 @@ def trained(characters, tmp_path_factory):
 
 
 class TestRun:
+    @pytest.mark.long
     def test_later_settings_win(self, trained, characters):
         config = json.loads((trained / "config.json").read_text())["config"]
         assert config == {"epochs": 2, "batch_size": 24, "lr": 0.25, "seed": 3, "data": str(characters),
@@ -55,6 +56,7 @@ class TestRun:
             "weights.png"}
         assert "fc1: Linear" in (trained / "model.txt").read_text()
 
+    @pytest.mark.slow
     def test_the_command_of_the_report_does_it_again(self, trained, tmp_path):
         html = (trained / "report.html").read_text()
         line = html.partition("<pre>python -m nets ")[2].partition("</pre>")[0]
@@ -249,6 +251,25 @@ class TestTheCommandItself:
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         assert stop.value.code == 2 and "error:" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("arguments, message", [
+        (["rum"], "did you mean run? python -m nets --help tells all"),
+        (["data", "fetsh"], "did you mean fetch? python -m nets data --help tells all"),
+        (["run", "nist36-cnn", "--epochs", "3x"], "--epochs: '3x' is not a positive whole number;"),
+        (["run", "nist36-cnn", "--lr", "-1"], "--lr: -1.0 is no learning rate"),
+        (["run", "nist36-cnn", "--workers", "-1"], "--workers: -1 is less than 0"),
+        (["run", "nist36-cnn", "--seed", "1.5"], "--seed: '1.5' is not a whole number"),
+        (["run"], "the following arguments are required: NAME"),
+    ])
+    def test_what_is_wrong_is_told_in_one_line(self, arguments, message, capsys):
+        with pytest.raises(SystemExit) as stop:
+            main(arguments)
+        shown = capsys.readouterr().err
+        assert stop.value.code == 2 and message in shown and shown.count("\n") == 1
+
+    def test_a_run_to_go_on_with_that_is_not_there(self, tmp_path, capsys):
+        assert main(["run", "nist36-cnn", "--resume", str(tmp_path / "none")]) == 1
+        assert "there is nothing; name the folder of a run" in capsys.readouterr().err
 
     def test_an_unknown_system(self, capsys):
         assert main(["run", "nist37"]) == 2

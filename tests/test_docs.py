@@ -2,12 +2,15 @@
 
 import doctest
 import importlib
+import os
 import pathlib
 import re
+import subprocess
 import sys
 
 import pytest
 from PIL import Image
+from pth_files import program, tensor, write_zip
 
 import ops
 import tinygrad_hw as torch
@@ -17,14 +20,6 @@ DOCS = ROOT / "docs"
 DOCUMENTS = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```", re.S | re.M)
 LANGUAGES = {"python", "text", ""}
-
-NOT_RUN = {
-    "docs/pretrained.md": "needs files of weights that are not part of the project, and torchvision to write "
-                          "them; tests/test_pretrained.py loads files that it makes",
-}
-"""Pages whose Python blocks cannot run here, and why."""
-
-
 
 
 def photos(folder):
@@ -36,10 +31,24 @@ def photos(folder):
             Image.new("RGB", (80, 70), (40 * number, 90, 120)).save(place / f"{number}.jpg")
 
 
+def learned_weights(folder):
+    """squeezenet1_1.pth as torch.save writes it (with random numbers), which docs/pretrained.md reads."""
+    from nets.pretrained import squeezenet1_1
+
+    arrays = [(name, value.numpy()) for name, value in squeezenet1_1().state_dict().items()]
+    entries = {name: tensor(array.size, size=array.shape, stride=tuple(step // 4 for step in array.strides),
+                            key=str(place)) for place, (name, array) in enumerate(arrays)}
+    write_zip(folder / "squeezenet1_1.pth", program(**entries),
+              {str(place): array.tobytes() for place, (_, array) in enumerate(arrays)})
+
+
 NEEDS = {"docs/scaling.md": "mpi4py", "docs/notebooks/4_reading.md": "skimage"}
 """Modules of extras that a page's blocks need."""
 
-PREPARE = {"docs/data.md": photos}
+SLOW = ["docs/notebooks/2_characters.md", "docs/notebooks/4_reading.md"]
+"""Pages that take seconds."""
+
+PREPARE = {"docs/data.md": photos, "docs/pretrained.md": learned_weights}
 """What has to lie in the working folder of a page's blocks."""
 
 
@@ -60,7 +69,10 @@ def rounded(text):
 WITH_PYTHON = [path for path in DOCUMENTS if any(language == "python" for language, _ in blocks(path))]
 
 
-@pytest.mark.parametrize("page", [path for path in WITH_PYTHON if title(path) not in NOT_RUN], ids=title)
+@pytest.mark.long
+@pytest.mark.parametrize("page", [
+    pytest.param(path, marks=pytest.mark.slow if title(path) in SLOW else [])
+    for path in WITH_PYTHON], ids=title)
 def test_python_blocks_run_and_print_what_the_page_says(page, capsys, monkeypatch, tmp_path):
     """A page's blocks run in order in one namespace; a text block is what was printed since the last one."""
     if title(page) in NEEDS:
@@ -87,10 +99,6 @@ def test_fences_name_their_language(page):
         assert language or not re.search(r"^(import|from) \w", block, re.M), f"say ```python:\n{block}"
 
 
-def test_pages_that_are_not_run_are_there_and_have_python():
-    assert set(NOT_RUN) <= {title(path) for path in WITH_PYTHON}
-
-
 @pytest.mark.parametrize("document", DOCUMENTS, ids=title)
 def test_named_files_exist(document):
     """Every path and link in a document leads to a file or folder of the project."""
@@ -102,11 +110,33 @@ def test_named_files_exist(document):
     assert not missing
 
 
+def test_speed_table_of_readme_is_that_of_the_performance_page():
+    rows = re.findall(r"^\| (?:`([\w-]+)`|\[all, (.*)\]\(.*\)) \| ([\d.]+) \| ([\d.]+) \|$",
+                      (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    measured = (DOCS / "performance.md").read_text(encoding="utf-8")
+    assert len(rows) == 5
+    for name, mean, one, two in rows:
+        row = rf"^\| {name or mean} \| {one} \| [\d.]+ \| {two} \| [\d.]+ \|$"
+        assert re.search(row, measured, re.M), name or mean
+
+
 # ------------------------------------------------------------------ the site
 
 
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    """The extra "docs"; skipped without."""
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path / "site"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
+    assert (tmp_path / "site" / "reference" / "nn" / "index.html").is_file()
+
+
 def test_every_page_is_in_the_sites_navigation():
-    listed = re.findall(r"- ([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"- (?:Home: )?([\w/]+\.md)$", navigation, re.M)
     assert sorted(listed) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 

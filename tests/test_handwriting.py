@@ -88,7 +88,7 @@ def test_systems_run(folder, tmp_path, name, files, capsys):
 @pytest.mark.slow
 def test_the_saved_average_is_the_network_that_was_judged(folder, tmp_path, capsys):
     from nets import checkpoint
-    from nets.training import predict
+    from nets.train import predict
 
     main(["run", "nist36-deep", "--data", str(folder), "--epochs", "2", "--batch-size", "16", "--quiet",
           "--hold-out", "0.25", "--out", str(tmp_path / "out")])

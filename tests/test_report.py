@@ -19,7 +19,7 @@ from nets.model_table import describing
 from nets.report import curves, headline, page, read_folder, write_report
 from nets.report.folder import command_line
 from nets.report.markdown import to_html
-from nets.runs import Run
+from nets.runs import Run, write_json
 from nets.samples import draw_samples
 from tinygrad_hw import nn
 
@@ -156,6 +156,14 @@ def test_parts_have_pages_and_are_reproduced_by_the_whole(run):
     whole(write_report(run.folder))
     text = " ".join(whole(part.path("report.html")).text)
     assert "is a part of another, nist36-cnn" in text and "python -m nets run nist36-cnn" in text
+
+
+def test_a_run_of_several_processes_is_reproduced_by_as_many(run):
+    run.facts["environment"]["processes"] = 4
+    write_json(run.path("config.json"), run.facts)
+    text = " ".join(whole(write_report(run.folder)).text)
+    assert "mpirun -n 4 python -m nets run nist36-cnn --epochs 2" in text and "--distributed" in text
+    assert "with another number of processes" in text
 
 
 def test_only_what_run_has_made_is_reproduced_by_run(tmp_path):

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from nets.commands import settings
-from nets.commands.options import add_debug, positive, rate, share
+from nets.commands.options import add_debug, count, positive, rate, share
 
 __all__ = ["add_parser"]
 
@@ -28,9 +28,9 @@ def add_parser(commands) -> None:
     run.add_argument("--batch-size", type=positive,
                      help="images a step (none: the system's own number)")
     run.add_argument("--lr", type=rate, help="learning rate (none: the system's own)")
-    run.add_argument("--seed", type=int, help="of initial weights and data order (none: 0)")
+    run.add_argument("--seed", type=count, help="of initial weights and data order (none: 0)")
     run.add_argument("--threads", type=positive, help="threads of the kernels (none: all cores)")
-    run.add_argument("--workers", type=int, help="processes that prepare batches (none: 0)")
+    run.add_argument("--workers", type=count, help="processes that prepare batches (none: 0)")
     run.add_argument("--config", metavar="FILE",
                      help="settings from a JSON file, or from config.json of another run of this system")
     run.add_argument("--set", metavar="KEY=VALUE", action="append",
@@ -53,6 +53,8 @@ def add_parser(commands) -> None:
                      help="train on all processes that mpirun or srun has started, each on its share of "
                           "every batch: mpirun -n 4 python -m nets run NAME --distributed")
     run.add_argument("--out", metavar="DIR", help="the run folder (none: runs/NAME-date-time)")
+    run.add_argument("--tensorboard", action="store_true",
+                     help="also write event files for TensorBoard, into the run folder's tensorboard/")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     add_debug(run)
     run.set_defaults(act=_run)
@@ -70,8 +72,13 @@ def _run(options) -> int:
 
     import tinygrad_hw as thw
     from nets.runs import Conduct, Run, read_config
+    from nets.train import tensorboard
 
+    if options.tensorboard:
+        tensorboard.library()  # an error now rather than when the data is read
     folder = options.out
+    if options.resume is not None and not Path(options.resume).exists():
+        raise FileNotFoundError(f"--resume {options.resume}: there is nothing; name the folder of a run")
     goes_on = options.resume is not None and (Path(options.resume) / "config.json").is_file()
     if goes_on:
         if options.out is not None:
@@ -83,7 +90,7 @@ def _run(options) -> int:
         thw.set_num_threads(options.threads)
     team = _team(options)
     conduct = Conduct(goes_on, options.checkpoint_every or 0, stop_at_nonfinite=not options.allow_nonfinite,
-                      team=team)
+                      team=team, tensorboard=options.tensorboard)
     config = {**given, **changes, "threads": thw.get_num_threads()}
     if team.rank > 0:  # rank 0 alone keeps and tells what comes out
         with tempfile.TemporaryDirectory() as scratch:
@@ -97,13 +104,13 @@ def _run(options) -> int:
         run.withdraw()
         raise
     team.leave()
-    return _tell(options.name, run, results, given["epochs"])
+    return _tell(options.name, run, results, given["epochs"], team.size)
 
 
-def _tell(name, run, results, epochs) -> int:
+def _tell(name, run, results, epochs, processes) -> int:
     """Write the report, print the result and where it is; the exit code."""
     from nets import interruption
-    from nets.report import headline, write_report
+    from nets.report import command_line, headline, write_report
 
     report = write_report(run.folder)
     for line in headline(results, epochs):
@@ -112,7 +119,8 @@ def _tell(name, run, results, epochs) -> int:
     print(f"all on one page: {report}")
     if not results["interrupted"]:
         return 0
-    print(f"interrupted; go on with: python -m nets run {name} --resume {run.folder}", file=sys.stderr)
+    again = command_line(name, {"resume": run.folder}, processes)
+    print(f"interrupted; go on with: {again}", file=sys.stderr)
     return interruption.exit_code()
 
 

@@ -4,7 +4,7 @@ From simple to complex: `curves` (lines by epoch, as SVG), `markdown` (a study's
 (what a run's folder holds), `page` (the whole).
 """
 
-from nets.report.folder import RunFolder, headline, read_folder
+from nets.report.folder import RunFolder, command_line, headline, read_folder
 from nets.report.page import page, write_report
 
-__all__ = ["RunFolder", "headline", "page", "read_folder", "write_report"]
+__all__ = ["RunFolder", "command_line", "headline", "page", "read_folder", "write_report"]

@@ -144,13 +144,16 @@ def headline(results: dict, epochs: int | None = None) -> list[str]:
     return lines
 
 
-def command_line(name: str, config: dict) -> str:
+def command_line(name: str, config: dict, processes: int = 1) -> str:
     """The command that does the run again.
 
     >>> command_line("nist36-cnn", {"epochs": 3, "lr": 0.001, "data": None, "smoothing": 0.1})
     'python -m nets run nist36-cnn --epochs 3 --lr 0.001 --set smoothing=0.1'
+    >>> command_line("nist36-mlp", {"epochs": 3}, processes=4)
+    'mpirun -n 4 python -m nets run nist36-mlp --epochs 3 --distributed'
     """
-    words = ["python", "-m", "nets", "run", name]
+    together = ["mpirun", "-n", str(processes)] if processes > 1 else []
+    words = [*together, "python", "-m", "nets", "run", name]
     for key, value in config.items():
         if value is None:
             continue
@@ -158,4 +161,4 @@ def command_line(name: str, config: dict) -> str:
             words += [FLAGS[key], str(value)]
         else:
             words += ["--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}"]
-    return shlex.join(words)
+    return shlex.join([*words, "--distributed"] if together else words)

@@ -197,6 +197,9 @@ def _reproduce(run):
         return ""
     parts = ", ".join(f"<code>{escape(part)}</code>" for part in run.parts)
     inner = f"\n<p>Its parts have reports of their own, in {parts}.</p>" if parts else ""
-    return (f"<pre>{escape(command_line(run.name, run.config))}</pre>\n<p>In the folder where it was run, "
-            "with the versions above. The same seed, settings and versions on the same processor give the "
-            f"same bits, for any number of threads and workers.</p>{inner}")
+    processes = run.environment.get("processes")
+    processes = processes if isinstance(processes, int) else 1
+    but = "; with another number of processes the last ones may differ" if processes > 1 else ""
+    return (f"<pre>{escape(command_line(run.name, run.config, processes))}</pre>\n<p>In the folder where it "
+            "was run, with the versions above. The same seed, settings and versions on the same processor "
+            f"give the same bits, for any number of threads and workers{but}.</p>{inner}")

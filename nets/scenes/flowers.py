@@ -22,7 +22,7 @@ from nets.pretrained.squeezenet import squeezenet1_1
 from nets.pretrained.weights import load_into
 from nets.samples import draw_samples
 from nets.scenes.recognition import Recognition, Tally
-from nets.training import fit
+from nets.train import fit
 from tinygrad_hw import nn, optim
 from tinygrad_hw.utils.data import DataLoader, Dataset, transform_generator
 

@@ -1,6 +1,6 @@
 """The network for CIFAR-10: four 3x3 convolutions and a mean over places.
 
-Scenes and flowers are learned by `nets.classification.coco_nets.Net4`.
+Scenes and flowers are learned by `nets.classification.residual_nets.Net4`.
 """
 
 from __future__ import annotations

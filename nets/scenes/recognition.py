@@ -12,14 +12,14 @@ from collections.abc import Callable
 import numpy as np
 
 import tinygrad_hw as thw
-from nets.classification.coco_nets import layer_table
 from nets.classification.images import Pictures, load, statistics
 from nets.classification.judge import Judge
 from nets.classification.report import Report
+from nets.one_cycle import adamw_one_cycle, shuffled
 from nets.samples import draw_samples
 from nets.scenes.data import shrunk
-from nets.training import fit
-from tinygrad_hw import nn, optim
+from nets.train import fit
+from tinygrad_hw import nn
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader, Dataset
 
@@ -83,8 +83,7 @@ class Lesson:
 
     def loader(self, batch_size: int, workers: int = 0) -> DataLoader:
         """Batches of changed pictures."""
-        return DataLoader(self.changed, batch_size, shuffle=True, num_workers=workers,
-                          drop_last=len(self.changed) > batch_size)
+        return shuffled(self.changed, batch_size, workers)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,11 +163,11 @@ class Recognition:
             every_epoch: look at the judging pictures after every epoch all the same.
 
         Returns:
-            The results of `nets.training.fit` and the number of ``parameters``.
+            The results of `nets.train.fit` and the number of ``parameters``.
         """
         loader = lesson.loader(batch_size, workers)
-        optimizer = optim.AdamW(net.parameters(), lr=lr, weight_decay=self.weight_decay)
-        schedule = optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * len(loader))
+        optimizer, schedule = adamw_one_cycle(net, loader, epochs=epochs, lr=lr,
+                                              weight_decay=self.weight_decay)
         tally = Tally(self.smoothing)
         looks = lesson.judge if lesson.held_out or every_epoch else lambda net: {}
         results = fit(net, optimizer, tally, loader, lambda net: {**tally.take(), **looks(net)},
@@ -202,10 +201,7 @@ class Recognition:
         shown = {**settings, "optimizer": f"AdamW, weight decay {self.weight_decay}",
                  "schedule": "one cycle", "label smoothing": self.smoothing}
         report.table(("setting", "value"), [(name, str(value)) for name, value in shown.items()])
-        report.heading("Architecture").table(
-            ("layer", "side of the output", "output", "parameters", "number"),
-            layer_table(net, (3, self.side, self.side))).text(
-            f"Together {results['parameters']:,} parameters, those of batch normalisation included.")
+        report.heading("Architecture").layers(net, (3, self.side, self.side))
         report.write(run.path("report.md"))
 
 

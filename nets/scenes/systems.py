@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from nets.classification.coco_nets import Net4
 from nets.classification.images import PictureSet
+from nets.classification.residual_nets import Net4
 from nets.classification.transfer import MEAN, STD
 from nets.pretrained.squeezenet import squeezenet1_1
 from nets.scenes.data import cropped

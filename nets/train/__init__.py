@@ -1,11 +1,25 @@
-"""Helpers around a training loop, `nets.training.fit` or one of your own; none of them is needed.
+"""What belongs around a training loop: use all of it, parts of it, or a loop of your own and none of it.
 
-    patience    when a training has had enough: fit(..., enough=patience("validation_accuracy", 5))
-    rate_test   which learning rate to begin with: rate_test(net, optimizer, loss_of, loader).steepest
+    fit                  the loop that the systems share: fit(net, optimizer, loss_of, loader, epochs=20)
+    evaluate, predict    figures of a network by batches; its outputs for arrays
+    lr_find              which learning rate to begin with: lr_find(...).suggestion()
+
+and what watches or changes a training, `fit`'s ``callbacks``:
+
+    EarlyStopping        end when a figure has not become better for some epochs
+    BestModel            leave the network with the weights of its best epoch
+    ModelCheckpoint      keep weights in files, of every epoch or of those that were better
+    LearningRateFinder   begin with the rate that `lr_find` suggests
+    TensorBoard          figures and weights as event files
+    ProgressBar          bar or lines on stderr; there unless ``quiet``
+    Callback             the base of one's own
 """
 
-from nets.train.early_stopping import patience
-from nets.train.learning_rates import RateTest, rate_test
-from nets.training import fit, predict
+from nets.train.callbacks import BestModel, Callback, EarlyStopping, ModelCheckpoint, ProgressBar
+from nets.train.evaluation import evaluate, predict
+from nets.train.learning_rates import LearningRateFinder, LearningRates, lr_find
+from nets.train.loop import Training, fit
+from nets.train.tensorboard import TensorBoard
 
-__all__ = ["RateTest", "fit", "patience", "predict", "rate_test"]
+__all__ = ["BestModel", "Callback", "EarlyStopping", "LearningRateFinder", "LearningRates", "ModelCheckpoint",
+           "ProgressBar", "TensorBoard", "Training", "evaluate", "fit", "lr_find", "predict"]

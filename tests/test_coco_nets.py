@@ -8,7 +8,7 @@ import pytest
 import tinygrad_hw as thw
 from nets import checkpoint, pictures
 from nets.__main__ import main
-from nets.classification import coco_nets
+from nets.classification import coco_nets, residual_nets
 from nets.classification.images import PictureSet, as_input, load, statistics
 from nets.classification.judge import Judge
 from nets.classification.watch import gradient_norms
@@ -115,6 +115,32 @@ class TestPictures:
             load(tmp_path)
 
 
+@pytest.mark.parametrize("names", [
+    CLASSES, ["n02085620-Chihuahua_long_haired", "golden_retriever", "n02110185-Siberian_husky"],
+    [f"flower number {number}" for number in range(17)], list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")])
+def test_names_at_a_confusion_matrix_do_not_overlap(names, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(pictures, "_save", lambda picture, *more: kept.append(picture))
+    pictures.confusion(tmp_path / "a.png", np.full((len(names), len(names)), 7), names)
+    picture = kept[0]
+    picture.draw_without_rendering()
+    axes = picture.axes[0]
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        boxes = [label.get_window_extent() for label in labels]
+        assert len(boxes) == len(names)
+        for number, box in enumerate(boxes):
+            assert picture.bbox.x0 <= box.x0 and box.x1 <= picture.bbox.x1
+            assert picture.bbox.y0 <= box.y0 and box.y1 <= picture.bbox.y1
+            assert not any(box.overlaps(other) for other in boxes[number + 1:])
+            assert not box.overlaps(picture._suptitle.get_window_extent())
+
+
+def test_the_mirror_image_is_judged_too():
+    images = np.array([[[[1.0, 0.0]]], [[[0.0, 3.0]]]], np.float32)
+    judge = Judge(images, np.array([0, 0]), ("left", "right"), mirrored=True)
+    np.testing.assert_array_equal(judge.scores(thw.nn.Flatten()), [[0.5, 0.5], [1.5, 1.5]])
+
+
 def test_lines_need_panels(tmp_path):
     with pytest.raises(ValueError, match="drawn in panels, got none"):
         pictures.lines(tmp_path / "a.png", [])
@@ -141,10 +167,10 @@ def test_our_network_by_command(folder, tmp_path):
                  "--debug", "--out", str(out)]) == 0
     assert "680,381 parameters" in (out / "report.md").read_text()
     results = json.loads((out / "metrics.json").read_text())["results"]
-    net = coco_nets.Net4()  # what is kept is what was judged: the average
+    net = residual_nets.Net4()  # what is kept is what was judged: the average
     checkpoint.load(out / "model.safetensors", net)
     train, validation = load(folder)
-    judge = Judge(as_input(validation.pixels, *statistics(train)), validation.labels, CLASSES)
+    judge = Judge(as_input(validation.pixels, *statistics(train)), validation.labels, CLASSES, mirrored=True)
     assert judge(net)["validation_accuracy"] == results["final_accuracy"]
 
 

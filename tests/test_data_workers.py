@@ -24,7 +24,7 @@ from tinygrad_hw.utils.data import (
     sample_generator,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:This DataLoader will create")]
 
 
 # ---- workers: seeds and information ----------------------------

@@ -21,7 +21,8 @@ DIRECT = [mutant for mutant in rewrites.REWRITES if mutant.kind == "engine"
 """Mutants of the engine whose test is a plain function: no second pytest inside this one."""
 
 
-@pytest.mark.parametrize("name", OPS)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.slow if number % 2 else []) for number, name in enumerate(OPS)])
 def test_mutants_of_an_op_are_killed(name):
     outcomes = runner.run_op(name)
     survivors = [outcome.name for outcome in outcomes if outcome.survived]

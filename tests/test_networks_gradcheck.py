@@ -12,7 +12,7 @@ import pytest
 import tinygrad_hw as thw
 from bench import nets as course
 from nets import autoencoders, handwriting, nist36
-from nets.classification import coco_nets, dog_net, fashion_net
+from nets.classification import coco_nets, dog_net, residual_nets
 from nets.pretrained.resnet import resnet18
 from nets.scenes.networks import CifarNet
 from tinygrad_hw import nn
@@ -243,7 +243,8 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in ("lenet rgb", "net3", "dogs"))) for name in SMALL])
 def test_every_parameter_and_pixel_of_small_networks(name):
     build, shape = SMALL[name]
     net, x = prepared(build(), 70), uniform(*shape, seed=80)
@@ -274,8 +275,8 @@ TRAINED = {
     "coco net1": (coco_nets.net1, (1, 3, 64, 64)), "coco net2": (coco_nets.net2, (1, 3, 64, 64)),
     "coco net3": (coco_nets.net3, (1, 3, 64, 64)),
     "coco net3, residual": (lambda: coco_nets.CourseNet(1, 10, True), (1, 3, 64, 64)),
-    "coco net4": (coco_nets.Net4, (3, 3, 24, 24)), "dogs": (dog_net.DogNet, (2, 3, 32, 32)),
-    "fashion-cnn": (fashion_net.FashionNet, (3, 3, fashion_net.SIDE, fashion_net.SIDE)),
+    "coco net4": (residual_nets.Net4, (3, 3, 24, 24)), "dogs": (dog_net.DogNet, (2, 3, 32, 32)),
+    "fashion-cnn": (residual_nets.FashionNet, (3, 3, residual_nets.SIDE, residual_nets.SIDE)),
     "scenes": (CifarNet, (3, 3, 32, 32)), "resnet18": (resnet18, (1, 3, 32, 32)),
 }
 

@@ -92,6 +92,7 @@ def weights(folder, name="last.safetensors"):
     return {key: value.tobytes() for key, value in safetensors.numpy.load_file(folder / name).items()}
 
 
+@pytest.mark.long
 def test_scenes_by_command(sun, tmp_path, capsys):
     out = tmp_path / "run"
     assert run("sun8-cnn", sun, out) == 0
@@ -107,6 +108,7 @@ def test_scenes_by_command(sun, tmp_path, capsys):
         assert (out / f"{name}.png").stat().st_size > 1000 and f"{name}.png" in report
 
 
+@pytest.mark.slow
 def test_cifar_by_command(cifar, tmp_path):
     assert run("cifar-cnn", cifar, tmp_path / "run") == 0
     report = (tmp_path / "run/report.md").read_text()
@@ -136,6 +138,7 @@ def test_settings_are_chosen_without_the_test_pictures(sun, tmp_path):
     assert "9 training and 3 held-out training pictures" in report and "were not looked at" in report
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(sun, tmp_path):
     for name, seed in (("first", 3), ("second", 3), ("third", 4)):
@@ -145,6 +148,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(sun, tmp_path
     assert weights(tmp_path / "first") == weights(tmp_path / "second")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_a_run_that_goes_on_gives_the_same_bits(cifar, tmp_path, monkeypatch):
     assert run("cifar-cnn", cifar, tmp_path / "whole", epochs=3) == 0
@@ -167,6 +171,7 @@ def test_a_run_that_goes_on_gives_the_same_bits(cifar, tmp_path, monkeypatch):
 
 
 class TestFlowers:
+    @pytest.mark.slow
     def test_both_networks_by_command(self, folder, tmp_path, monkeypatch):
         """SqueezeNet has the features that squeezenet-pretrain learned, and a classifier that learns."""
         before = tmp_path / "pretrain"
@@ -200,6 +205,7 @@ class TestFlowers:
             head = net.classifier(thw.from_numpy(flowers.frozen_features(net, pixels))).flatten(1).numpy()
         assert np.array_equal(head, expected) and not np.array_equal(head[0], head[1])
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("undrawn")
     def test_without_weights_the_report_says_so(self, folder, tmp_path):
         assert run("flowers17", folder, tmp_path / "run", epochs=1) == 0

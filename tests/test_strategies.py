@@ -92,7 +92,7 @@ def test_kink_free(x, avoiding):
     assert np.abs(avoiding[:, None] - [-0.5, 0.0, 0.5]).min() > 1e-3
 
 
-@settings(max_examples=15)
+@settings(max_examples=settings().max_examples // 2)
 @given(strategies.kink_free(strategies.shapes(min_side=1)))
 def test_kink_free_tensors_suit_gradcheck(x):
     assert gradcheck(lambda x: x.relu() + x.abs(), x)

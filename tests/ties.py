@@ -8,7 +8,7 @@ dimension first).  ``tests/test_table.py`` checks them; the numbers were compare
 import numpy as np
 
 from ops.core import case
-from ops.pooling.max_pool import Windows
+from ops.pooling.windows import Windows
 
 NAN, INF = float("nan"), float("inf")
 

@@ -13,10 +13,11 @@ from tests.distributed.ranks import ROOT, missing, run_ranks
 from tinygrad_hw import distributed as dist
 
 needs_mpi = pytest.mark.skipif(bool(missing), reason=f"{missing} not found: pip install .[distributed]")
+pytestmark = pytest.mark.long
 
 
 @needs_mpi
-@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("ranks", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_battery(ranks, tmp_path):
     """All checks of `battery` in one start of the ranks, which takes longer than the checks."""
     path = tmp_path / "report.json"
@@ -36,6 +37,7 @@ def test_an_error_in_one_rank_ends_all():
     assert "rank 1 of 2 failed (ValueError); all ranks are ended" in done.stderr
 
 
+@pytest.mark.slow
 @needs_mpi
 def test_a_killed_rank_ends_all_and_what_was_saved_stays(tmp_path):
     path = tmp_path / "weights.safetensors"
@@ -45,6 +47,7 @@ def test_a_killed_rank_ends_all_and_what_was_saved_stays(tmp_path):
     assert set(torch.load(path)) == {"weight", "bias"}
 
 
+@pytest.mark.slow
 @needs_mpi
 def test_ranks_share_the_cores():
     done = run_ranks(2, "-m", "tests.distributed.programs", "shares_of_the_cores", TINYGRAD_HW_NUM_THREADS="")

@@ -39,6 +39,7 @@ def history(folder) -> list:
     return [[row["train_loss"], row["validation_loss"]] for row in rows]
 
 
+@pytest.mark.slow
 def test_four_ranks_then_two_are_like_one_process(characters, tmp_path):
     """40 images in batches of 9: the ranks' shares differ, and the last batch has 4 rows."""
     alone, together = tmp_path / "alone", tmp_path / "together"
@@ -48,6 +49,7 @@ def test_four_ranks_then_two_are_like_one_process(characters, tmp_path):
     done = run_ranks(4, *command(characters, 1, "--out", together, "--distributed"))
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("results and pictures") == 1
+    assert "mpirun -n 4 python -m nets run nist36-cnn" in (together / "report.html").read_text()
     done = run_ranks(2, "-m", "nets", "run", "nist36-cnn", "--epochs", 2, "--resume", together, "--quiet",
                      "--distributed")
     assert done.returncode == 0, done.stderr
@@ -66,6 +68,7 @@ def pid_of_rank(number: int, folder) -> int | None:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the rank in /proc")
 def test_a_killed_rank_leaves_a_checkpoint_to_go_on_from(characters, tmp_path):
     folder = tmp_path / "run"

@@ -76,7 +76,7 @@ def test_command(environment):
     np.testing.assert_allclose(losses, EXPECTED["mnist_cnn"][:len(losses)], rtol=1e-3)
 
 
-@pytest.mark.parametrize("way", ["unchanged", "imports"])
+@pytest.mark.parametrize("way", ["unchanged", pytest.param("imports", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_losses(name, way, server):
     """As it stands under the command, and with its imports changed."""

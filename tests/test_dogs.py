@@ -74,10 +74,10 @@ def test_other_settings_are_refused(folder, tmp_path, capsys, more, message):
 
 
 def test_only_a_resumable_system_resumes(folder, tmp_path, capsys):
-    assert main(["run", "imbalance", "--resume", "x", "--out", str(tmp_path / "run")]) == 1
+    assert main(["run", "imbalance", "--resume", str(tmp_path), "--out", str(tmp_path / "run")]) == 1
     assert "imbalance takes no --resume" in capsys.readouterr().err
     assert train(folder, tmp_path / "run", 1, "--resume", str(tmp_path / "none")) == 1
-    assert "no checkpoint" in capsys.readouterr().err
+    assert "none: there is nothing" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_epochs_checkpoint(folder, tmp_path, capsys):

@@ -16,7 +16,7 @@ import torch
 
 import tinygrad_hw as thw
 from bench.imagenet import under
-from nets.classification import SYSTEMS, coco, fashion
+from nets.classification import SYSTEMS, coco, fashion, residual_nets
 from nets.classification.dog_net import SIDE
 from nets.classification.images import PictureSet, load, split, statistics
 from nets.classification.imbalance import pair
@@ -39,7 +39,9 @@ class Study:
         normal: mean and standard deviation to normalise by; None: the training pictures'.
         changes: of the pictures, arguments of `PictureSet`.
         cycle: the rate rises and falls once.
-        decay: of the average of the weights that is judged; None judges the network itself.
+        decay: of the average of the weights that is judged, by every picture and its mirror image; None
+            judges the network itself, by the pictures.
+        smoothing: share of a label that is spread over all classes.
     """
 
     system: str
@@ -52,6 +54,7 @@ class Study:
     changes: tuple = (("flip", 0.5),)
     cycle: bool = False
     decay: float | None = None
+    smoothing: float = 0.0
 
     def build(self, library, classes):
         """The network, which starts with random weights of its library."""
@@ -89,12 +92,13 @@ STUDIES = {
     "net1": Study("coco-nets", "coco_nets", "CourseNet", **COURSE),
     "net2": Study("coco-nets", "coco_nets", "CourseNet", options=(("padding", 1),), **COURSE),
     "net3": Study("coco-nets", "coco_nets", "CourseNet", options=(("padding", 1), ("extra", 10)), **COURSE),
-    "net4": Study("coco-net4", "coco_nets", "Net4", adamw(OURS.weight_decay), changes=OURS.changes,
+    "net4": Study("coco-net4", "residual_nets", "Net4", adamw(OURS.weight_decay), changes=OURS.changes,
                   cycle=True, decay=OURS.decay),
     "dogs": Study("dogs-cnn", "dog_net", "DogNet", momentum, side=SIDE),
     "imbalance": Study("imbalance", "dog_net", "DogNet", momentum, side=SIDE),
-    "fashion": Study("fashion-cnn", "fashion_net", "FashionNet", adamw(CLOTHES.weight_decay),
-                     side=fashion.SIDE, changes=CLOTHES.changes, cycle=True),
+    "fashion": Study("fashion-cnn", "residual_nets", "FashionNet", adamw(CLOTHES.weight_decay),
+                     side=residual_nets.SIDE, changes=CLOTHES.changes, cycle=True, decay=CLOTHES.decay,
+                     smoothing=CLOTHES.smoothing),
 }
 
 
@@ -143,7 +147,7 @@ class Learner:
             labels = torch.from_numpy(labels.numpy())
         self.optimizer.zero_grad()
         loss = self.library.nn.functional.cross_entropy(
-            self.net(images), labels, weight=self.weight)
+            self.net(images), labels, weight=self.weight, label_smoothing=self.study.smoothing)
         loss.backward()
         self.optimizer.step()
         self.steps += 1
@@ -159,6 +163,6 @@ class Learner:
     def _average(self):
         """The same running average as `AveragedWeights`."""
         share = max(1 - self.study.decay, 9 / (10 + self.steps))
-        for mean, value in zip(self.judged.state_dict().values(), self.net.state_dict().values()):
-            if value.is_floating_point():
-                mean.lerp_(value, share)
+        means, values = ([value for value in net.state_dict().values() if value.is_floating_point()]
+                         for net in (self.judged, self.net))
+        torch._foreach_lerp_(means, values, share)

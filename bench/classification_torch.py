@@ -52,9 +52,13 @@ def train(name, data, seed, epochs=None, weight=None, fast=False):
 @torch.no_grad()
 def _scores(learner, part):
     learner.judged.eval()
-    return torch.cat([learner.judged(torch.from_numpy(as_input(part.pixels[i:i + 500], learner.mean,
-                                                               learner.std)))
-                      for i in range(0, len(part), 500)])
+    scores = []
+    for i in range(0, len(part), 500):
+        images = torch.from_numpy(as_input(part.pixels[i:i + 500], learner.mean, learner.std))
+        scores.append(learner.judged(images))
+        if learner.study.decay is not None:
+            scores[-1] = (scores[-1] + learner.judged(images.flip(3))) / 2
+    return torch.cat(scores)
 
 
 def _accuracy(scores, part):

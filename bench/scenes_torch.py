@@ -24,7 +24,7 @@ __all__ = ["NETWORKS", "train"]
 
 
 NETWORKS = {"cifar-cnn": ("networks", "scenes", "CifarNet"),
-            "sun8-cnn": ("coco_nets", "classification", "Net4")}
+            "sun8-cnn": ("residual_nets", "classification", "Net4")}
 """File and package of the network's class in nets/."""
 
 

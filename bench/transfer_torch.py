@@ -92,13 +92,14 @@ def main():
     torch.set_num_threads(arguments.threads)
     system = SYSTEMS["dogs-transfer"]
     training, validation = load(arguments.data, system.side if arguments.data else system.drawn_side)
-    for seed in arguments.seeds:
-        torch.manual_seed(seed)
-        net = network(arguments.weights, len(training.classes))
-        forward, backward = step_seconds(net, training)
-        started = time.perf_counter()
-        known, unknown = (features(net, part.pixels) for part in (training, validation))
-        middle = time.perf_counter()
+    for number, seed in enumerate(arguments.seeds):
+        if number == 0 or not arguments.weights:  # what is read from a file is the same for every seed
+            torch.manual_seed(seed)
+            net = network(arguments.weights, len(training.classes))
+            forward, backward = step_seconds(net, training)
+            started = time.perf_counter()
+            known, unknown = (features(net, part.pixels) for part in (training, validation))
+            middle = time.perf_counter()
         history, seconds = train(net, known, torch.from_numpy(training.labels), unknown, validation, seed)
         print(json.dumps({"seed": seed, "best_accuracy": max(history), "final_accuracy": history[-1],
                           "feature_seconds": round(middle - started, 2), "seconds": round(seconds, 2),

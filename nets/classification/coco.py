@@ -18,7 +18,7 @@ from nets.classification.judge import Judge, Verdict
 from nets.classification.report import Part, Report
 from nets.classification.watch import Watch
 from nets.metrics import accuracy
-from nets.training import fit, predict
+from nets.train import fit, predict
 from tinygrad_hw import optim
 from tinygrad_hw.utils.data import DataLoader
 from tinygrad_hw.utils.files import atomic_write
@@ -230,7 +230,8 @@ def _hardest(report, course, classes):
         [(label, *(float(values[number]) for values in recalls.values()), float(mean[number]))
          for number, label in enumerate(classes)]).text(
         f"Share of each class that is recognised. The hardest is {classes[hardest]}, taken most often for "
-        f"{classes[int(confused.argmax())]}. `python -m nets run coco-net4` shows what improves it.")
+        f"{classes[int(confused.argmax())]}. `python -m nets run coco-net4` trains a fourth "
+        "network, which is better on the whole.")
 
 
 SYSTEMS = {"coco-nets": CocoNets()}

@@ -1,8 +1,7 @@
 """The networks that learn five kinds of objects from 64x64 colour pictures.
 
 `net1`, `net2` and `net3` are those of a course's assignment: two convolutions and two linear layers; the
-same with padding; and with ten more convolutions. `Net4` is ours. `layer_table` derives sizes and numbers
-of parameters.
+same with padding; and with ten more convolutions. `layer_table` derives sizes and numbers of parameters.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import tinygrad_hw as thw
 from tinygrad_hw import nn
 from tinygrad_hw.nn import functional as F
 
-__all__ = ["CourseNet", "Net4", "kaiming", "layer_table", "net1", "net2", "net3"]
+__all__ = ["CourseNet", "kaiming", "layer_table", "net1", "net2", "net3"]
 
 
 class CourseNet(nn.Module):
@@ -93,53 +92,6 @@ def kaiming(net: nn.Module) -> nn.Module:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
     return net
-
-
-# ------------------------------------------------------------------ our network
-
-
-class _Residual(nn.Module):
-    """Two normalised 3x3 convolutions around a shortcut; the first halves the picture."""
-
-    def __init__(self, channels, out):
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, out, 3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out)
-        self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out)
-        self.pool = nn.AvgPool2d(2)
-        self.shortcut = nn.Conv2d(channels, out, 1, bias=False)
-
-    def forward(self, x):
-        shortcut = self.shortcut(self.pool(x))
-        x = F.relu(self.bn1(self.conv1(x)))
-        return F.relu(self.bn2(self.conv2(x)) + shortcut)
-
-
-class Net4(nn.Module):
-    """A residual network with batch normalisation: 24, 48, 96 and 192 channels, then the mean of each.
-
-    Where Net1 to Net3 have nearly all their weights in one linear layer, which sees every place apart,
-    this one averages over places, so what it learns at one place holds at all.
-
-    >>> Net4().eval()(thw.ones(2, 3, 64, 64)).shape
-    tinygrad_hw.Size([2, 5])
-    """
-
-    def __init__(self, classes: int = 5, dropout: float = 0.2):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 24, 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(24)
-        self.pool = nn.MaxPool2d(2)
-        self.blocks = nn.Sequential(_Residual(24, 48), _Residual(48, 96), _Residual(96, 192))
-        self.mean = nn.AdaptiveAvgPool2d(1)
-        self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(192, classes)
-
-    def forward(self, x):
-        """Images (N, 3, height, width) to scores (N, classes)."""
-        x = self.blocks(F.relu(self.bn(self.pool(self.conv(x)))))
-        return self.fc(self.dropout(thw.flatten(self.mean(x), 1)))
 
 
 # ------------------------------------------------------------------ the table of layers

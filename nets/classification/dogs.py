@@ -21,7 +21,7 @@ from nets.classification.images import PictureSet, as_input, load, statistics
 from nets.classification.judge import Judge, draw_curves
 from nets.classification.report import Report
 from nets.nist36 import classification_loss
-from nets.training import fit
+from nets.train import fit
 from tinygrad_hw import optim
 from tinygrad_hw.utils.data import DataLoader
 

@@ -24,7 +24,7 @@ from nets.classification.images import PictureSet, as_input, load, statistics
 from nets.classification.judge import draw_curves
 from nets.classification.report import Part, Report
 from nets.metrics import confusion_matrix
-from nets.training import fit, predict
+from nets.train import fit, predict
 from tinygrad_hw import optim
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader

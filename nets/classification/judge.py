@@ -10,7 +10,7 @@ import tinygrad_hw as thw
 from nets import pictures
 from nets.metrics import accuracy, confusion_matrix
 from nets.samples import draw_samples
-from nets.training import predict
+from nets.train import predict
 from tinygrad_hw.nn import functional as F
 
 __all__ = ["Judge", "Verdict", "draw_curves"]
@@ -48,9 +48,10 @@ class Judge:
         labels: class numbers (N,).
         classes: their names.
         pixels: the same pictures (N, height, width, 3) as bytes, to show some; None to show none.
+        mirrored: the scores are the mean of those of the pictures and of their mirror images.
 
     Called with a network it returns ``{"validation_loss": ..., "validation_accuracy": ...}``, which is what
-    `nets.training.fit` asks for after every epoch.
+    `nets.train.fit` asks for after every epoch.
 
     >>> judge = Judge(np.eye(2, dtype=np.float32), np.array([0, 0]), ("cat", "dog"))
     >>> judge(thw.nn.Identity())["validation_accuracy"]
@@ -61,15 +62,21 @@ class Judge:
     labels: np.ndarray
     classes: tuple[str, ...]
     pixels: np.ndarray | None = None
+    mirrored: bool = False
+
+    def scores(self, net) -> np.ndarray:
+        """What a network says to the pictures, (N, classes)."""
+        scores = predict(net, self.images)
+        return (scores + predict(net, self.images[..., ::-1].copy())) / 2 if self.mirrored else scores
 
     def __call__(self, net) -> dict[str, float]:
-        scores = predict(net, self.images)
+        scores = self.scores(net)
         loss = F.cross_entropy(thw.from_numpy(scores), thw.from_numpy(self.labels)).item()
         return {"validation_loss": loss, "validation_accuracy": accuracy(scores, self.labels)}
 
     def conclude(self, run, net) -> Verdict:
         """The verdict; draws ``confusion.png``, ``samples.png`` and, if there were epochs, ``curves.png``."""
-        scores = predict(net, self.images)
+        scores = self.scores(net)
         matrix = confusion_matrix(scores, self.labels, len(self.classes))
         pictures.confusion(run.path("confusion.png"), matrix, self.classes)
         if self.pixels is not None:

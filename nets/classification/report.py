@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nets.classification.coco_nets import layer_table
 from tinygrad_hw.utils.files import atomic_write
 
 __all__ = ["Part", "Report"]
@@ -44,6 +45,13 @@ class Report:
             "|---" * len(header) + "|" if number == 1 else f"| {' | '.join(line)} |"
             for number, line in enumerate(cells)))
         return self
+
+    def layers(self, net, shape: tuple[int, ...]) -> Report:
+        """The table of a network's layers (`layer_table`), and how many parameters it has."""
+        count = sum(parameter.numel() for parameter in net.parameters())
+        return self.table(("layer", "side of the output", "output", "parameters", "number"),
+                          layer_table(net, shape)).text(
+            f"Together {count:,} parameters, those of batch normalisation included.")
 
     def picture(self, file: str, caption: str) -> Report:
         """A picture of the run folder."""

@@ -18,7 +18,7 @@ from nets.classification.report import Report
 from nets.nist36 import classification_loss
 from nets.pretrained.resnet import ResNet, resnet18
 from nets.pretrained.weights import load_into
-from nets.training import fit
+from nets.train import fit
 from tinygrad_hw import nn, optim
 from tinygrad_hw.nn import functional as F
 from tinygrad_hw.utils.data import DataLoader, TensorDataset

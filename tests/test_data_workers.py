@@ -251,8 +251,9 @@ def run_script(text, **options):
 
 
 SLEEPY = """
-    import multiprocessing, time
+    import multiprocessing, signal, time
     from tinygrad_hw.utils.data import DataLoader, Dataset
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C
     class Slow(Dataset):
         def __len__(self):
             return 1000

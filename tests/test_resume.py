@@ -55,10 +55,11 @@ class TestSameBits:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     @pytest.mark.parametrize("step", [1, 8, 13])  # first, last of an epoch, within one
     def test_interrupted(self, tmp_path, whole, number, step, capsys):
+        before = signal.getsignal(signal.SIGINT)
         results = train(tmp_path / "run", tell=Stopper(step, number))
         assert results["interrupted"] and results["steps"] == step
         assert f"interrupted by {number.name} after step {step}" in capsys.readouterr().out
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is before
         assert not train(tmp_path / "run", workers=2)["interrupted"]
         assert outcome(tmp_path / "run") == whole
 

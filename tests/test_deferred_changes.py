@@ -6,6 +6,7 @@ import pytest
 import tinygrad_hw as torch
 from tests.deferred_chains import assert_same, chain, new_leaves
 from tinygrad_hw import nn
+from tinygrad_hw.deferred import Deferred
 from tinygrad_hw.nn import functional as F
 
 
@@ -63,6 +64,17 @@ def test_memory_that_numpy_holds_is_not_waited_for(leaves):
     c = F.conv2d(torch.from_numpy(array)[:1], w)
     array[...] = 0
     assert c.abs().sum() > 0
+
+
+def test_images_that_numpy_holds_cost_no_copies_between_layers(leaves):
+    """A training loop holds its batch by `from_numpy` all the time."""
+    _, w, b = leaves
+    array = np.ones((1, 3, 8, 8))
+    images = torch.from_numpy(array)
+    first = F.relu(F.conv2d(images, w, b))
+    second = F.conv2d(first, torch.ones(2, 4, 3, 3, dtype=torch.float64))
+    assert second.shape == (1, 2, 4, 4)
+    assert type(first) is Deferred and not vars(first)["array"].flags.c_contiguous
 
 
 @pytest.mark.parametrize("memory", [

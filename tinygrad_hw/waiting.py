@@ -42,8 +42,11 @@ def note_numpy(tensor) -> None:
 
 
 def shared_with_numpy(tensor) -> bool:
-    """Whether NumPy code may write to the Tensor's memory without the engine noticing."""
-    if not _shared:
+    """Whether NumPy code may write to the Tensor's memory without the engine noticing.
+
+    Memory that nobody has looked at yet is a kernel's, and looking would put it into row-major order.
+    """
+    if not _shared or tensor.deferred:
         return False
     array = tensor.array
     if id(_owner(array)) not in _shared:

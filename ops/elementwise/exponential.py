@@ -212,7 +212,9 @@ def _is_number(value) -> bool:
 def _pow_input(g, input, exponent):
     """``g * exponent * input^(exponent - 1)``, and 0 for the exponent 0 whatever the base."""
     if _is_number(exponent):
-        return zeros_of(g) if exponent == 0 else mul(g, mul(exponent, pow(input, exponent - 1)))
+        if exponent == 0:
+            return zeros_of(g)
+        return mul(g, mul(exponent, input if exponent == 2 else pow(input, exponent - 1)))
     slope = mul(g, mul(exponent, pow(input, sub(exponent, 1))))
     return zero_where(slope, eq(exponent, 0))
 

@@ -16,6 +16,9 @@ CASES = [
     (9, 16, (8, 7), 32, (3, 3), (1, 1), (1, 1), (1, 1), True, True),
     (9, 1, (7, 7), 6, (5, 5), (1, 1), (2, 2), (1, 1), False, True),
     (5, 6, (14, 14), 16, (5, 5), (1, 1), (0, 0), (1, 1), True, True),
+    (3, 32, (7, 6), 20, (3, 3), (1, 1), (1, 1), (1, 1), True, True),
+    (4, 20, (9, 12), 35, (5, 5), (1, 1), (0, 1), (1, 1), True, True),
+    (2, 3, (17, 15), 7, (5, 5), (2, 1), (1, 2), (1, 1), True, True),
     (12, 6, (9, 9), 3, (5, 5), (2, 2), (2, 2), (1, 1), True, False),
     (20, 5, (4, 4), 40, (1, 1), (1, 1), (0, 0), (1, 1), True, False),
     (1, 33, (13, 13), 6, (3, 3), (1, 1), (2, 2), (2, 2), True, True),
@@ -126,7 +129,7 @@ def test_same_bits_for_one_and_two_threads(case):
 
 
 @pytest.mark.parametrize("needs", [(True, False, False), (False, True, False), (False, False, True)])
-@pytest.mark.parametrize("case", [CASES[0], CASES[9]], ids=["pooled", "small maps"])
+@pytest.mark.parametrize("case", [CASES[0], CASES[5], CASES[12]], ids=["pooled", "patches", "small maps"])
 def test_only_what_is_needed_is_computed(case, needs):
     x, weight, bias, geometry, pool = make(case, np.float32)
     out, places = conv_block(x, weight, bias, *geometry, pool)
@@ -137,6 +140,24 @@ def test_only_what_is_needed_is_computed(case, needs):
         assert (mine is None) != need
         if need:
             np.testing.assert_array_equal(mine, wanted)
+
+
+@pytest.mark.parametrize("channels,kernel", [(1, 5), (3, 5), (6, 5), (16, 3), (32, 3)])
+def test_a_winner_reaches_its_patch_and_nothing_else(channels, kernel):
+    """Patches are read and written in whole vectors; what lies beside them stays zero all the same."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((2, channels, 12, 12)), rng.standard_normal((5, channels, kernel, kernel))
+    geometry = (1, 1), (0, 0), (1, 1), 1, True
+    out, places = conv_block(x, weight, np.full(5, 100.0), *geometry, True)
+    grad = np.zeros_like(out)
+    grad[1, 2, 1, 2] = np.inf
+    dx, dw, db = conv_block_backward(grad, x, weight, out, places, *geometry, (True, True, True))
+    row, column = 2 + places[1, 2, 1, 2] // 2, 4 + places[1, 2, 1, 2] % 2
+    patch = (1, slice(None), slice(row, row + kernel), slice(column, column + kernel))
+    np.testing.assert_array_equal(dx[patch], np.inf * weight[2])
+    np.testing.assert_array_equal(dw[2], np.inf * x[patch])
+    dx[patch] = 0
+    assert not dx.any() and db.tolist() == [0, 0, np.inf, 0, 0]
 
 
 def test_without_bias_and_without_relu_out_is_not_read():

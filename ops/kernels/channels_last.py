@@ -6,6 +6,8 @@ the first pixel begins on a cache line.  Kernels read and write whole vectors th
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from .cpu import VECTOR_BYTES, lanes
@@ -14,7 +16,8 @@ from .launch import Task, address_of, launch
 from .masked import transpose_part
 from .simd import lanes_of, pointer_shift, transpose_block
 
-__all__ = ["channel_pitch", "empty_channels_last", "to_channels_first", "to_channels_last", "transpose"]
+__all__ = ["as_written", "channel_pitch", "empty_channels_last", "to_channels_first", "to_channels_last",
+           "transpose"]  # fmt: skip
 
 _TASK = 2**14  # elements a task copies: 64 KiB of float32
 
@@ -35,13 +38,39 @@ def empty_channels_last(shape, dtype) -> np.ndarray:
     >>> empty_channels_last((2, 3, 4, 5), np.dtype(np.float32)).strides[1]
     4
     """
+    count, strides = _layout(shape, dtype.itemsize)
+    buffer = np.empty(count, np.uint8)
+    return np.ndarray(shape, dtype, buffer, -address_of(buffer) % VECTOR_BYTES, strides)
+
+
+@functools.lru_cache(maxsize=1024)
+def _layout(shape, size) -> tuple[int, tuple[int, ...]]:
+    """Bytes of such an array with a margin to align it, and its strides."""
     images, channels, rows, columns = shape
-    size = dtype.itemsize
     pixel = channel_pitch(channels, size) * size
-    buffer = np.empty(images * rows * columns * pixel + VECTOR_BYTES, np.uint8)
-    shift = -address_of(buffer) % VECTOR_BYTES
-    strides = (rows * columns * pixel, size, columns * pixel, pixel)
-    return np.ndarray(shape, dtype, buffer, shift, strides)
+    line, image = columns * pixel, rows * columns * pixel
+    return images * image + VECTOR_BYTES, (image, size, line, pixel)
+
+
+def as_written(array, pitch):
+    """The array in channels-last memory with this pitch, as kernels write it: nearly always itself.
+
+    >>> as_written(np.ones((1, 1, 2, 2)), 8).strides
+    (256, 8, 128, 64)
+    >>> as_written(None, 8) is None
+    True
+    """
+    if array is None:
+        return None
+    _, _, rows, columns = array.shape
+    steps, size = (rows * columns * pitch, 1, columns * pitch, pitch), array.itemsize
+    strides = tuple([step * size for step in steps])
+    if array.strides == strides:
+        return array
+    memory = np.zeros(array.shape[0] * steps[0], array.dtype)
+    written = np.ndarray(array.shape, array.dtype, memory, 0, strides)
+    written[...] = array
+    return written
 
 
 @part

@@ -2,9 +2,9 @@
 
 `conv_block` computes ``max_pool2d(relu(conv2d(x, weight, bias)), 2)`` in one sweep; relu and pooling are
 optional.  Shapes are PyTorch's (N, C, H, W); the memory of the results is channels-last.  Here is only
-the choice of a way: Winograd's (`winograd`) where it is faster, else the direct sums of
-`conv_block_forward` and `conv_block_backward`, and the ops one after another for several groups of
-channels and for empty arrays.
+the choice of a way: Winograd's (`winograd`) where it is faster, behind a pooling the gradients of
+`pooled_gradient`, else the direct sums of `conv_block_forward` and `conv_block_backward`, and the ops one
+after another for several groups of channels and for empty arrays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from . import pool as pooling
 from .channels_last import empty_channels_last, to_channels_last
 from .conv_block_backward import convolve_backward
 from .conv_block_forward import convolve, out_size
+from .pooled_gradient import pooled_gradient, worth_pooled_gradient
 from .winograd import winograd_backward, winograd_forward, worth_winograd
 
 __all__ = ["conv_block", "conv_block_backward"]
@@ -105,6 +106,8 @@ def conv_block_backward(
     ([0.0, 0.0, 0.0, 2.0], 3.0, 1.0)
     """
     if groups == 1 and 0 not in grad.shape and 0 not in x.shape and 0 not in weight.shape:
+        if places is not None and worth_pooled_gradient(x.shape, weight.shape, dilation, x.itemsize):
+            return pooled_gradient(grad, x, weight, out, places, stride, padding, relu, needs)
         if _winograd(x, weight, stride, padding, dilation, places is not None):
             return winograd_backward(grad, x, weight, out, places, padding, relu, needs)
         return convolve_backward(

@@ -16,6 +16,7 @@ import functools
 import numpy as np
 
 from .channels_last import (
+    as_written,
     channel_pitch,
     empty_channels_last,
     to_channels_last,
@@ -307,21 +308,6 @@ def _packed_weights(weight, plan):
     return packed
 
 
-def _as_written(array, pitch):
-    """The array in the memory in which the forward pass writes it: nearly always itself."""
-    if array is None:
-        return None
-    _, _, rows, columns = array.shape
-    steps = (rows * columns * pitch, 1, columns * pitch, pitch)
-    if element_steps(array) == steps:
-        return array
-    size = array.itemsize
-    memory = np.zeros(array.shape[0] * steps[0], array.dtype)
-    written = np.ndarray(array.shape, array.dtype, memory, 0, tuple(step * size for step in steps))
-    written[...] = array
-    return written
-
-
 def convolve_backward(grad, x, weight, out, places, stride, padding, dilation, relu, needs):
     """`conv_block_backward` with one group of channels, for arrays that are not empty.
 
@@ -339,7 +325,7 @@ def convolve_backward(grad, x, weight, out, places, stride, padding, dilation, r
         shape, element_steps(x), weight.shape, stride, padding, dilation, pool, size
     )
     vector = channel_pitch(1, size)
-    out, places = _as_written(out if relu else None, plan.pitch), _as_written(places, plan.pitch)
+    out, places = as_written(out if relu else None, plan.pitch), as_written(places, plan.pitch)
     nothing = np.empty(vector, dtype)
     packed = _packed_weights(weight, plan) if need_input else nothing
     dx = empty_channels_last(shape, dtype) if need_input else nothing

@@ -1,4 +1,5 @@
-"""SIMD steps that treat lanes differently: relu, windows of a max-pooling, the border of a transposition.
+"""SIMD steps that treat lanes differently: relu, windows of a max-pooling and the lanes that won there, the
+border of a transposition.
 
 The third file that emits LLVM IR, after `simd` and `vector`.  Everything here is for use inside jitted
 functions and works on raw pointers.
@@ -13,9 +14,11 @@ from .cpu import VECTOR_BYTES
 from .simd import (
     TileType,
     VectorType,
+    _at_offsets,
     _int,
     _intrinsic,
     _load,
+    _multiply_add,
     _nothing,
     _places,
     _same,
@@ -27,8 +30,9 @@ from .simd import (
     _vectors,
 )
 
-__all__ = ["aligned", "bytes_at", "offsets_of_windows", "spread_window", "tile_clamp", "tile_load_half",
-           "tile_store_windows", "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
+__all__ = ["aligned", "bytes_at", "bytes_of", "lanes_that_won", "lowest_bit", "offsets_of_windows",
+           "spread_window", "tile_add_scaled", "tile_clamp", "tile_load_half", "tile_store_windows",
+           "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
 
 _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 
@@ -37,6 +41,12 @@ _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 def bytes_at(builder, kinds, address):
     """Pointer to the bytes at ``address``."""
     return builder.inttoptr(address, _INT8.as_pointer())
+
+
+@_intrinsic(lambda pointer: types.CPointer(types.uint8))
+def bytes_of(builder, kinds, pointer):
+    """``pointer`` to an array of bytes that was passed among arrays of numbers."""
+    return builder.bitcast(pointer, _INT8.as_pointer())
 
 
 @_intrinsic(_same)
@@ -140,6 +150,38 @@ def spread_window(builder, kinds, gradient, places, target, row_step, column_ste
         row = builder.mul(row_step, _int(number // 2))
         offset = builder.add(row, builder.mul(column_step, _int(number % 2)))
         _store(builder, builder.select(mine, gradient, zeros), builder.gep(target, [offset]))
+
+
+@_intrinsic(lambda gradient, places, number: types.int64)
+def lanes_that_won(builder, kinds, gradient, places, number):
+    """The lanes where ``places`` holds ``number`` and the gradient is not 0, as bits."""
+    kind = VectorType(kinds[0].dtype).llvm
+    numbers = ir.VectorType(_INT8, kind.count)
+    place = builder.load(builder.bitcast(places, numbers.as_pointer()))
+    place.align = 1
+    here = builder.icmp_signed("==", place, _splat(builder, builder.trunc(number, _INT8), kind.count))
+    some = builder.fcmp_unordered("!=", _load(builder, gradient, kind), ir.Constant(kind, None))
+    bits = builder.bitcast(builder.and_(here, some), ir.IntType(kind.count))
+    return builder.zext(bits, _INT64)
+
+
+@_intrinsic(lambda bits: types.int64)
+def lowest_bit(builder, kinds, bits):
+    """The number of the lowest bit that is set; one must be."""
+    return builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+
+
+@_intrinsic(_same)
+def tile_add_scaled(builder, kinds, tile, factor, b, offsets):
+    """``tile[r] += factor * b[offsets[r] : offsets[r] + width]``."""
+    kind, vectors = kinds[0], _vectors(builder, kinds[0], tile)
+    splat, result = _splat(builder, factor, kind.vector.lanes), []
+    for r, start in enumerate(_at_offsets(builder, b, offsets)):
+        for c in range(kind.columns):
+            place = builder.gep(start, [_int(c * kind.vector.lanes)])
+            value = _load(builder, place, kind.vector.llvm)
+            result.append(_multiply_add(builder, splat, value, vectors[r * kind.columns + c]))
+    return _tile(builder, kind, result)
 
 
 @_intrinsic(lambda first, last, table, count: types.UniTuple(types.int64, count.literal_value))

@@ -23,7 +23,7 @@ import numpy as np
 
 from .channels_last import channel_pitch, empty_channels_last
 from .cpu import lanes
-from .launch import address_of, get_num_threads, launch
+from .launch import Launch, address_of, get_num_threads
 from .winograd_plan import correlation_plan, weight_plan
 from .winograd_tasks import correlate, correlate_weight, finish_weight, transform
 from .winograd_transforms import KERNELS, PLANES
@@ -37,22 +37,167 @@ __all__ = [
 ]
 
 
-def _empty_places(out):
-    """An uninitialised uint8 array whose pixels are as many elements apart as those of ``out``."""
-    images, channels, rows, columns = out.shape
-    memory = np.empty((images, rows, columns, channel_pitch(channels, out.itemsize)), np.uint8)
-    return memory.transpose(0, 3, 1, 2)[:, :channels]
+# ------------------------------------------------------------------ what shapes decide, once for many calls
 
 
-def _steps(array):
-    size = array.itemsize
-    return [stride // size for stride in array.strides]
+def _map(shape, strides, size):
+    """Step between images, then the map of one (see `winograd_strips`), of an array with these strides."""
+    images, channels, rows, columns = [stride // size for stride in strides]
+    return images, *shape[2:], rows, columns, channels
 
 
-def _map(array):
-    """Step between images, then the map of one (see `winograd_strips`)."""
-    images, channels, rows, columns = _steps(array)
-    return images, *array.shape[2:], rows, columns, channels
+_NOTHING = (0,) * 6  # in place of the map of an array that is not there
+
+
+def _gradient_numbers(shape, size, grad, output, places):
+    """Numbers for `_read_gradient`: relu and pool, then step and map of gradient, output and places.
+
+    Arguments:
+        shape, size: shape of all three, bytes of an element of the first two.
+        grad, output, places: their strides; None without relu, and without pool.
+    """
+    return (
+        int(output is not None), int(places is not None), *_map(shape, grad, size),
+        *(_NOTHING if output is None else _map(shape, output, size)),
+        *(_NOTHING if places is None else _map(shape, places, 1)),
+    )  # fmt: skip
+
+
+def _parts(blocks, panels, threads):
+    """In how many parts the output channels are cut, so that all threads have work; cuts no sum."""
+    return min(panels, -(-threads // blocks))
+
+
+class _Correlation:
+    """`correlate` for one geometry.
+
+    Arguments:
+        plan: from `correlation_plan`.
+        steps: those of the weight as (output, input channels, 3, 3).
+        shape: of the result.
+        relu, pool: what follows.
+        gradient: from `_gradient_numbers`.
+    """
+
+    def __init__(self, plan, dtype, steps, shape, relu, pool, gradient, threads):
+        self._plan = plan  # holds the table, whose address is among the numbers
+        self._shape, self._dtype = shape, dtype
+        table, parts = plan.table, _parts(plan.blocks, plan.panels, threads)
+        channels, out_channels, out_pitch, depth = (int(table[i]) for i in (8, 10, 11, 14))
+        self._no_bias, self._margin = np.zeros(out_pitch, dtype), np.zeros(out_pitch - out_channels, dtype)
+        self._transform = None
+        if plan.blocks > 1:  # all kernels are transformed once, else each block does what it needs
+            length, passes = lanes(dtype.itemsize), -(-channels // depth)
+            self._planes = plan.panels * PLANES * (2 * channels + passes) * length + length
+            self._transform = Launch(
+                transform, dtype, (*steps, out_channels, channels, depth, out_pitch),
+                plan.panels * passes, 180 * out_channels * channels, (KERNELS + 1) * length,
+            )  # fmt: skip
+        numbers = (address_of(table), *steps, parts, int(plan.blocks > 1), int(relu), int(pool), *gradient)
+        work = PLANES * channels * out_channels * int(table[0] * table[1] * table[2])
+        self._correlate = Launch(correlate, dtype, numbers, plan.blocks * parts, work, plan.scratch)
+
+    def __call__(self, source, output, winners, weight, bias, places):
+        """The result.  What is not there is None; ``places`` is written to."""
+        if bias is None:
+            bias = self._no_bias
+        elif self._margin.size:
+            bias = np.concatenate([bias, self._margin])
+        else:
+            bias = np.ascontiguousarray(bias)
+        if self._transform is not None:
+            planes = np.empty(self._planes, self._dtype)
+            self._transform(weight, planes)
+            weight = planes
+        out = empty_channels_last(self._shape, self._dtype)
+        self._correlate(
+            source, source if output is None else output, source if winners is None else winners,
+            weight, bias, out, source if places is None else places,
+        )  # fmt: skip
+        return out
+
+
+@functools.lru_cache(maxsize=512)
+def _forward(shape, strides, weight_shape, weight_strides, padding, relu, pool, dtype, threads):
+    """The shape of the result of `winograd_forward`, and its `_Correlation` unless it is empty."""
+    images, channels, height, width = shape
+    size = height + 2 * padding[0] - 2, width + 2 * padding[1] - 2
+    if pool:
+        size = rows, columns = size[0] // 2, size[1] // 2
+    else:
+        rows, columns = -(-size[0] // 2), -(-size[1] // 2)
+    result = images, weight_shape[0], *size
+    if 0 in result:
+        return result, None
+    item = dtype.itemsize
+    plan = correlation_plan(images, channels, weight_shape[0], rows, columns, size, padding, item)
+    gradient = _gradient_numbers(shape, item, strides, None, None)
+    steps = [stride // item for stride in weight_strides]
+    return result, _Correlation(plan, dtype, steps, result, relu, pool, gradient, threads)
+
+
+@functools.lru_cache(maxsize=512)
+def _backward(shape, grad, output, places, weight_shape, weight_strides, input_size, padding, dtype, threads):
+    """The `_Correlation` of gradients with turned kernels; ``shape`` to ``places`` as above."""
+    images, out_channels = shape[:2]
+    channels, item = weight_shape[0], dtype.itemsize
+    rows, columns = -(-input_size[0] // 2), -(-input_size[1] // 2)
+    padding = 2 - padding[0], 2 - padding[1]
+    plan = correlation_plan(images, out_channels, channels, rows, columns, input_size, padding, item)
+    gradient = _gradient_numbers(shape, item, grad, output, places)
+    steps = [stride // item for stride in weight_strides]
+    result = images, channels, *input_size
+    return _Correlation(plan, dtype, steps, result, False, False, gradient, threads)
+
+
+class _WeightGradient:
+    """`correlate_weight` for one geometry; arguments as for `_backward`, and those of the input."""
+
+    def __init__(
+        self, shape, grad, output, places, x_shape, x_strides, padding, needs_weight, dtype, threads
+    ):  # fmt: skip
+        images, out_channels, rows, columns = shape
+        channels, item, length = x_shape[1], dtype.itemsize, lanes(dtype.itemsize)
+        if places is None:
+            rows, columns = -(-rows // 2), -(-columns // 2)
+        plan = weight_plan(images, channels, out_channels, rows, columns, padding, item)
+        splits, partial = int(plan.table[13]), int(plan.table[18])
+        parts = _parts(splits, plan.panels, threads)
+        self._plan = plan  # holds the table, whose address is among the numbers
+        self._shape, self._dtype = (out_channels, channels, 3, 3) if needs_weight else (0,), dtype
+        self._bias, self._out_channels = int(plan.table[11]), out_channels
+        self._partials = None if plan.blocks == 1 else splits * partial + length
+        numbers = (
+            address_of(plan.table), *_map(x_shape, x_strides, item), parts, int(needs_weight),
+            *_gradient_numbers(shape, item, grad, output, places),
+        )  # fmt: skip
+        work = PLANES * channels * out_channels * images * rows * columns
+        self._correlate = Launch(correlate_weight, dtype, numbers, splits * parts, work, plan.scratch)
+        if plan.blocks > 1:
+            self._finish = Launch(
+                finish_weight, dtype, (address_of(plan.table), 16, int(needs_weight)),
+                plan.panels * -(-channels // 16), 270 * splits * out_channels * channels,
+                (KERNELS + 1) * length,
+            )  # fmt: skip
+
+    def __call__(self, grad, output, winners, x):
+        """The gradients of weight (of no elements if it is not needed) and bias."""
+        weight, bias = np.empty(self._shape, self._dtype), np.zeros(self._bias, self._dtype)
+        whole = self._partials is None
+        partials = weight if whole else np.empty(self._partials, self._dtype)
+        self._correlate(
+            x, grad, grad if output is None else output, grad if winners is None else winners,
+            partials, weight, bias,
+        )  # fmt: skip
+        if not whole:
+            self._finish(partials, weight, bias)
+        return weight, bias[:self._out_channels]
+
+
+_weight_gradients = functools.lru_cache(maxsize=512)(_WeightGradient)
+
+
+# ------------------------------------------------------------------ the computations
 
 
 def _side_by_side(array):
@@ -62,56 +207,11 @@ def _side_by_side(array):
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
 
 
-def _gradient_numbers(grad, output, places, relu, pool):
-    """Numbers for `_read_gradient`: relu and pool, then step and map of gradient, output and places."""
-    nothing = (0,) * 6
-    winners = (address_of(places), *_map(places)) if pool else (0, *nothing)
-    return int(relu), int(pool), *_map(grad), *(_map(output) if relu else nothing), *winners
-
-
-def _parts(blocks, panels):
-    """In how many parts the output channels are cut, so that all threads have work; cuts no sum."""
-    return min(panels, -(-get_num_threads() // blocks))
-
-
-@functools.cache
-def _zeros(count, dtype):
-    return np.zeros(count, dtype)
-
-
-def _transformed(weight, steps, out_channels, channels, depth):
-    """All kernels transformed, for `correlate`."""
-    length = lanes(weight.itemsize)
-    pitch, passes = channel_pitch(out_channels, weight.itemsize), -(-channels // depth)
-    panels = -(-pitch // (2 * length))
-    planes = np.empty(panels * PLANES * (2 * channels + passes) * length + length, weight.dtype)
-    numbers = (*steps, out_channels, channels, depth, pitch)
-    scratch = (KERNELS + 1) * length
-    launch(transform, (weight, planes), numbers, panels * passes, 20 * weight.size, scratch)
-    return planes
-
-
-def _run(plan, source, output, weight, steps, bias, out, places, relu, gradient):
-    """Launch `correlate`; ``steps`` are those of the weight as (output, input channels, 3, 3)."""
-    table, parts = plan.table, _parts(plan.blocks, plan.panels)
-    channels, out_channels, out_pitch = int(table[8]), int(table[10]), int(table[11])
-    if bias is None:
-        bias = _zeros(out_pitch, out.dtype)
-    elif out_channels < out_pitch:
-        bias = np.concatenate([bias, np.zeros(out_pitch - out_channels, bias.dtype)])
-    else:
-        bias = np.ascontiguousarray(bias)
-    transformed = plan.blocks > 1
-    if transformed:
-        weight = _transformed(weight, steps, out_channels, channels, int(table[14]))
-    pool = places is not None
-    numbers = (
-        address_of(table), *steps, parts, int(transformed), int(relu), int(pool),
-        address_of(places) if pool else 0, *gradient,
-    )  # fmt: skip
-    work = PLANES * channels * out_channels * int(table[0] * table[1] * table[2])
-    arrays = (source, source if output is None else output, weight, bias, out)
-    launch(correlate, arrays, numbers, plan.blocks * parts, work, plan.scratch)
+def _empty_places(shape, itemsize):
+    """An uninitialised uint8 array whose pixels are as many elements apart as those of the values."""
+    images, channels, rows, columns = shape
+    memory = np.empty((images, rows, columns, channel_pitch(channels, itemsize)), np.uint8)
+    return memory.transpose(0, 3, 1, 2)[:, :channels]
 
 
 def winograd_forward(x, weight, bias=None, padding=(0, 0), relu=False, pool=False):
@@ -133,69 +233,43 @@ def winograd_forward(x, weight, bias=None, padding=(0, 0), relu=False, pool=Fals
     >>> out.tolist(), places.tolist()
     ([[[[9.0]]]], [[[[0]]]])
     """
-    images, channels, height, width = x.shape
-    out_channels = len(weight)
-    size = height + 2 * padding[0] - 2, width + 2 * padding[1] - 2
-    if pool:
-        size = rows, columns = size[0] // 2, size[1] // 2
-    else:
-        rows, columns = -(-size[0] // 2), -(-size[1] // 2)
-    out = empty_channels_last((images, out_channels, *size), x.dtype)
-    places = _empty_places(out) if pool else None
-    if out.size == 0:
-        return out, places
-    plan = correlation_plan(images, channels, out_channels, rows, columns, size, padding, x.itemsize)
-    gradient = _gradient_numbers(x, None, None, False, False)
-    _run(plan, x, None, weight, _steps(weight), bias, out, places, relu, gradient)
-    return out, places
+    shape, run = _forward(
+        x.shape, x.strides, weight.shape, weight.strides, padding, relu, pool, x.dtype, get_num_threads()
+    )
+    places = _empty_places(shape, x.itemsize) if pool else None
+    if run is None:
+        return empty_channels_last(shape, x.dtype), places
+    return run(x, None, None, weight, bias, places), places
 
 
-def _input_gradient(grad, output, places, weight, input_size, padding, relu, pool):
-    """Gradient of the input from the one after relu and pool."""
-    images, (out_channels, channels) = len(grad), weight.shape[:2]
-    out = empty_channels_last((images, channels, *input_size), grad.dtype)
-    if grad.size == 0 or out.size == 0:
+def _strides(array):
+    return None if array is None else array.strides
+
+
+def _input_gradient(grad, output, places, weight, input_size, padding):
+    """Gradient of the input from the one after relu (if there is an output) and pool (if places)."""
+    if grad.size == 0 or 0 in input_size or weight.size == 0:
+        out = empty_channels_last((len(grad), weight.shape[1], *input_size), grad.dtype)
         out[...] = 0
         return out
-    rows, columns = -(-input_size[0] // 2), -(-input_size[1] // 2)
-    padding = 2 - padding[0], 2 - padding[1]
-    plan = correlation_plan(
-        images, out_channels, channels, rows, columns, tuple(input_size), padding, grad.itemsize
-    )
     turned = weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1]
-    gradient = _gradient_numbers(grad, output, places, relu, pool)
-    _run(plan, grad, output, turned, _steps(turned), None, out, None, False, gradient)
-    return out
+    run = _backward(
+        grad.shape, grad.strides, _strides(output), _strides(places), turned.shape, turned.strides,
+        tuple(input_size), padding, grad.dtype, get_num_threads(),
+    )  # fmt: skip
+    return run(grad, output, places, turned, None, None)
 
 
-def _weight_gradient(grad, output, places, x, padding, relu, pool, needs_weight=True):
-    """Gradients of weight and bias from the one after relu and pool."""
-    images, out_channels, rows, columns = grad.shape
-    channels = x.shape[1]
-    dtype = grad.dtype
+def _weight_gradient(grad, output, places, x, padding, needs_weight=True):
+    """Gradients of weight and bias from the one after relu (if there is an output) and pool (if places)."""
     if grad.size == 0:
-        weight = np.zeros((out_channels, channels, 3, 3), dtype) if needs_weight else None
-        return weight, np.zeros(out_channels, dtype)
-    if not pool:
-        rows, columns = -(-rows // 2), -(-columns // 2)
-    plan = weight_plan(images, channels, out_channels, rows, columns, padding, x.itemsize)
-    splits, partial = int(plan.table[13]), int(plan.table[18])
-    length = lanes(x.itemsize)
-    weight = np.empty((out_channels, channels, 3, 3) if needs_weight else 0, dtype)
-    bias = np.zeros(int(plan.table[11]), dtype)
-    partials = weight if plan.blocks == 1 else np.empty(splits * partial + length, dtype)
-    parts = _parts(splits, plan.panels)
-    gradient = _gradient_numbers(grad, output, places, relu, pool)
-    numbers = (address_of(plan.table), *_map(x), parts, int(needs_weight), *gradient)
-    arrays = (x, grad, grad if output is None else output, partials, weight, bias)
-    work = PLANES * channels * out_channels * images * rows * columns
-    launch(correlate_weight, arrays, numbers, splits * parts, work, plan.scratch)
-    if plan.blocks > 1:
-        numbers = (address_of(plan.table), 16, int(needs_weight))
-        tasks, scratch = plan.panels * -(-channels // 16), (KERNELS + 1) * length
-        work = 30 * splits * weight.size
-        launch(finish_weight, (partials, weight, bias), numbers, tasks, work, scratch)
-    return weight if needs_weight else None, bias[:out_channels]
+        shape = (grad.shape[1], x.shape[1], 3, 3)
+        return np.zeros(shape, grad.dtype), np.zeros(grad.shape[1], grad.dtype)
+    run = _weight_gradients(
+        grad.shape, grad.strides, _strides(output), _strides(places), x.shape, x.strides, padding,
+        needs_weight, grad.dtype, get_num_threads(),
+    )  # fmt: skip
+    return run(grad, output, places, x)
 
 
 def winograd_backward(
@@ -214,15 +288,14 @@ def winograd_backward(
     >>> dx[0, 0].tolist(), float(dw.sum()), db.tolist()
     ([[2.0, 2.0, 2.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]], 18.0, [2.0])
     """
-    pool = places is not None
     out = _side_by_side(out) if relu else None
-    places = _side_by_side(places) if pool else None
+    places = None if places is None else _side_by_side(places)
     dx = dw = db = None
     if needs[0]:
-        dx = _input_gradient(grad, out, places, weight, x.shape[2:], padding, relu, pool)
+        dx = _input_gradient(grad, out, places, weight, x.shape[2:], padding)
     if needs[1] or needs[2]:
-        dw, db = _weight_gradient(grad, out, places, x, padding, relu, pool, needs[1])
-    return dx, dw, db if needs[2] else None
+        dw, db = _weight_gradient(grad, out, places, x, padding, needs[1])
+    return dx, dw if needs[1] else None, db if needs[2] else None
 
 
 def winograd_input_gradient(grad, weight, input_size, padding=(0, 0)):
@@ -231,7 +304,7 @@ def winograd_input_gradient(grad, weight, input_size, padding=(0, 0)):
     >>> winograd_input_gradient(np.ones((1, 1, 1, 1)), np.ones((1, 1, 3, 3)), (3, 3)).shape
     (1, 1, 3, 3)
     """
-    return _input_gradient(grad, None, None, weight, input_size, padding, False, False)
+    return _input_gradient(grad, None, None, weight, input_size, padding)
 
 
 def winograd_weight_gradient(grad, x, padding=(0, 0)):
@@ -240,9 +313,10 @@ def winograd_weight_gradient(grad, x, padding=(0, 0)):
     >>> winograd_weight_gradient(np.ones((1, 1, 1, 1)), np.ones((1, 1, 3, 3))).shape
     (1, 1, 3, 3)
     """
-    return _weight_gradient(grad, None, None, x, padding, False, False)[0]
+    return _weight_gradient(grad, None, None, x, padding)[0]
 
 
+@functools.lru_cache(maxsize=1024)
 def worth_winograd(x_shape, weight_shape, padding, pool):
     """Whether `winograd_forward` and `winograd_backward` apply and are faster than the direct kernels.
 
@@ -253,7 +327,7 @@ def worth_winograd(x_shape, weight_shape, padding, pool):
     >>> worth_winograd((64, 32, 16, 16), (32, 32, 3, 3), (1, 1), False)
     True
     """
-    if tuple(weight_shape[2:]) != (3, 3) or max(padding) > 2 or min(weight_shape[:2]) < 16:
+    if weight_shape[2:] != (3, 3) or max(padding) > 2 or min(weight_shape[:2]) < 16:
         return False
     rows, columns = (size + 2 * pad - 2 for size, pad in zip(x_shape[2:], padding))
     if rows < 2 or columns < 2:

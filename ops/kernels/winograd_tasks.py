@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .jit import part
 from .launch import Task
-from .masked import aligned, bytes_at
+from .masked import aligned, bytes_of
 from .planes import fill_zeros
 from .simd import lanes_of, pointer_shift, table_at, vector_load, vector_store
 from .winograd_plan import DEPTH
@@ -34,15 +34,16 @@ def _block(plan, number):
 
 @part
 def _read_gradient(
-    grad, output, numbers, image, first_channel, channels,
+    grad, output, winners, numbers, image, first_channel, channels,
     row, rows, padding, columns, strip, pitch, line,
 ):  # fmt: skip
-    """`fill_gradient_strip` of one image; ``numbers`` are those of `_gradient_numbers`."""
+    """`fill_gradient_strip` of one image;
+    ``numbers`` are those of `winograd._gradient_numbers`."""
     fill_gradient_strip(
         pointer_shift(grad, image * numbers[2] + first_channel * numbers[7]), pointer_shift(numbers, 3),
         pointer_shift(output, image * numbers[8] + first_channel), pointer_shift(numbers, 9),
-        pointer_shift(bytes_at(numbers[14]), image * numbers[15] + first_channel),
-        pointer_shift(numbers, 16), numbers[0], numbers[1], channels,
+        pointer_shift(bytes_of(winners), image * numbers[14] + first_channel),
+        pointer_shift(numbers, 15), numbers[0], numbers[1], channels,
         row, rows, padding, columns, strip, pitch, line,
     )  # fmt: skip
 
@@ -69,17 +70,18 @@ def transform(arrays, numbers, task, worker):
 @Task
 def correlate(arrays, numbers, task, worker):
     """The panels of one part, for one block of tiles."""
-    source, output, weight, bias, target = arrays[0], arrays[1], arrays[2], arrays[3], arrays[4]
+    source, output, winners, weight = arrays[0], arrays[1], arrays[2], arrays[3]
+    bias, target, places = arrays[4], arrays[5], bytes_of(arrays[6])
     plan, steps = table_at(numbers[0]), pointer_shift(numbers, 1)
     parts, transformed, relu, pool = numbers[5], numbers[6], numbers[7], numbers[8]
-    places, gradient = bytes_at(numbers[9]), pointer_shift(numbers, 10)
+    gradient = pointer_shift(numbers, 9)
     columns, row_padding, padding = plan[2], plan[6], plan[7]
     channels, pitch, out_channels, out_pitch = plan[8], plan[9], plan[10], plan[11]
     height, breadth, depth = plan[12], plan[13], plan[14]
     lanes = lanes_of(source)
 
     # scratch: transformed pixels, products, kernels of a panel, strip, line
-    inputs = aligned(pointer_shift(arrays[5], worker * plan[20]))
+    inputs = aligned(pointer_shift(arrays[7], worker * plan[20]))
     products, kernels = pointer_shift(inputs, plan[15]), pointer_shift(inputs, plan[16])
     panel_weights, strip = pointer_shift(inputs, plan[17]), pointer_shift(inputs, plan[18])
     line = pointer_shift(inputs, plan[19])
@@ -89,7 +91,7 @@ def correlate(arrays, numbers, task, worker):
     input_plane = tiles * pitch + lanes
     for n in range(images):
         _read_gradient(
-            source, output, gradient, first_image + n, 0, channels, 2 * first_row - row_padding,
+            source, output, winners, gradient, first_image + n, 0, channels, 2 * first_row - row_padding,
             2 * rows + 2, padding, 2 * columns + 2, strip, pitch, line,
         )  # fmt: skip
         place = pointer_shift(inputs, n * rows * columns * pitch)
@@ -155,8 +157,8 @@ def correlate_weight(arrays, numbers, task, worker):
 
     With a single block it is the whole sum, and the gradients are written at once.
     """
-    x, grad, output = arrays[0], arrays[1], arrays[2]
-    partials, weight, bias = arrays[3], arrays[4], arrays[5]
+    x, grad, output, winners = arrays[0], arrays[1], arrays[2], arrays[3]
+    partials, weight, bias = arrays[4], arrays[5], arrays[6]
     plan, image_step, map = table_at(numbers[0]), numbers[1], pointer_shift(numbers, 2)
     parts, multiplies, gradient = numbers[7], numbers[8], pointer_shift(numbers, 9)
     columns, row_padding, padding = plan[2], plan[6], plan[7]
@@ -165,7 +167,7 @@ def correlate_weight(arrays, numbers, task, worker):
     lanes = lanes_of(x)
 
     # scratch: transformed pixels, transformed gradients, strip, line
-    inputs = aligned(pointer_shift(arrays[6], worker * plan[19]))
+    inputs = aligned(pointer_shift(arrays[7], worker * plan[19]))
     spread, strip = pointer_shift(inputs, plan[14]), pointer_shift(inputs, plan[15])
     line, kernels = pointer_shift(inputs, plan[16]), pointer_shift(inputs, plan[17])
     sums_of_pass = pointer_shift(kernels, KERNELS * lanes)
@@ -189,8 +191,8 @@ def correlate_weight(arrays, numbers, task, worker):
         for n in range(images):
             image, tile = first_image + n, n * rows * columns
             _read_gradient(
-                grad, output, gradient, image, first_out, spread_channels, 2 * first_row, 2 * rows, 0,
-                2 * columns, strip, spread_pitch, line,
+                grad, output, winners, gradient, image, first_out, spread_channels,
+                2 * first_row, 2 * rows, 0, 2 * columns, strip, spread_pitch, line,
             )  # fmt: skip
             place = pointer_shift(spread, tile * spread_pitch)
             spread_tiles(strip, spread_pitch, rows, columns, place, spread_plane)

@@ -82,4 +82,5 @@ from ops.shape.layout import *
 from ops.shape.padding import *
 from ops.shape.patches import *
 from ops.shape.splitting import *
+from ops.shape.triangles import *
 from ops.shape.views import *

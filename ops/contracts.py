@@ -23,7 +23,7 @@ def one_type(op: str, **arrays) -> None:
     RuntimeError: convolution(): the arrays must have one type, got input float64, weight float32
     """
     there = [array.dtype for array in arrays.values() if array is not None]
-    if any(dtype is not there[0] and dtype != there[0] for dtype in there):
+    if any([dtype is not there[0] and dtype != there[0] for dtype in there]):
         listed = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items() if array is not None)
         raise RuntimeError(f"{op}(): the arrays must have one type, got {listed}")
 

@@ -33,7 +33,7 @@ from ops.refusals import refusal
 from ops.results import results_type
 
 __all__ = ["TABLE", "Bad", "Case", "Chain", "Composite", "Joint", "Op", "Rule", "Traced", "array_of", "case",
-           "composite", "dtype_of", "op"]
+           "composite", "dtype_of", "op", "shape_of"]
 
 TABLE: dict[str, Op] = {}
 """Every op and composite by name, in the order of definition.  The test-suite is generated from it."""
@@ -45,10 +45,12 @@ class Traced:
     Attributes:
         array: the NumPy array that holds the values.
         array_dtype: its dtype.
+        array_shape: its shape.
     """
 
     array: np.ndarray
     array_dtype: np.dtype
+    array_shape: tuple[int, ...]
 
     @staticmethod
     def record(op: Op, args: tuple, kwargs: dict):
@@ -82,6 +84,15 @@ def dtype_of(value) -> np.dtype:
     dtype('float64')
     """
     return value.array_dtype if isinstance(value, Traced) else value.dtype
+
+
+def shape_of(value) -> tuple[int, ...]:
+    """The shape of an array or a traced value.
+
+    >>> shape_of(np.ones((2, 3)))
+    (2, 3)
+    """
+    return value.array_shape if isinstance(value, Traced) else value.shape
 
 
 # ------------------------------------------------------------------ samples: what an op is tested with
@@ -182,6 +193,7 @@ class Op:
         forward: the function on arrays.
         parameters: names of the forward function's parameters.
         flags: ``(position, name)`` of those that must be True or False.
+        unflagged: the number of arguments before the first of these.
         rules: a `Rule` for every differentiable argument.
         outputs: names of the outputs if there are several; only the first carries a gradient.
         result_type: the named tuple that several outputs come in, else ``None``.
@@ -194,6 +206,8 @@ class Op:
         bad: calls that must be refused.
         exempt: names of checks that do not apply, with the reason (see ``tests/test_table.py``).
         joint: the rule for all differentiable arguments together, if there is one.
+        ruled: ``(bit, position)`` of each argument with a rule; the bits name sets of them.
+        plans: by such a set, what whoever records the op keeps for these rules.
         chain: ``chain(*arguments)`` gives the `Chain` that begins with this op, or None.
         any_layout: whether images may be channels-last in memory; if so the result is, too.
     """
@@ -217,7 +231,7 @@ class Op:
         self.defaults = tuple(p.default for p in signature.parameters.values())
         self.flags = tuple((position, name) for position, name in enumerate(self.parameters)
                            if type(self.defaults[position]) is bool and name not in _LENIENT)
-        self._unflagged = self.flags[0][0] if self.flags else len(self.parameters)
+        self.unflagged = self.flags[0][0] if self.flags else len(self.parameters)
         self.outputs, self.broadcasts, self.view, self.parts = outputs, broadcasts, view, parts
         self.result_type = results_type(self.name, outputs) if outputs else None
         self.samples, self.reference = samples, reference
@@ -228,6 +242,8 @@ class Op:
             self.rules = {name: Rule(grad.alone(name), self.joint.needs) for name in grad.names}
         elif grad:
             self.rules = {name: self._rule(name, function) for name, function in grad.items()}
+        self.ruled = tuple((1 << bit, self.parameters.index(name)) for bit, name in enumerate(self.rules))
+        self.plans: dict = {}
         TABLE[self.name] = self
 
     def _rule(self, name: str, function: Callable, given: int = 1) -> Rule:
@@ -262,7 +278,7 @@ class Op:
                 for item in value if type(value) in (tuple, list) else (value,):
                     if isinstance(item, Traced):
                         return item.record(self, args, kwargs)
-        elif len(args) > self._unflagged:
+        elif len(args) > self.unflagged:
             self._check_flags(args, kwargs)
         for value in args:
             if isinstance(value, Traced):
@@ -346,7 +362,7 @@ class Composite(Op):
             for numpy_name, name in _SPELLINGS.items():
                 if numpy_name in kwargs and name in self.parameters:
                     kwargs[name] = kwargs.pop(numpy_name)
-        if self.flags and (kwargs or len(args) > self._unflagged):
+        if self.flags and (kwargs or len(args) > self.unflagged):
             self._check_flags(args, kwargs)
         try:
             return self.forward(*args, **kwargs)

@@ -21,6 +21,8 @@ def wrap_dim(dim: int, ndim: int) -> int:
     ...
     IndexError: Dimension out of range (expected to be in range of [-2, 1], but got 3)
     """
+    if type(dim) is int and -ndim <= dim < ndim:
+        return dim % ndim
     bound = ndim or 1
     if dim is True or dim is False:
         raise TypeError(f"argument 'dim' must be int, not bool ({dim})")

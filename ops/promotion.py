@@ -179,7 +179,7 @@ def not_a_tensor(value) -> TypeError:
     frame = sys._getframe(1)
     while frame.f_back is not None:
         caller, code = frame.f_back, frame.f_code
-        owner = {"__call__": "self", "record": "op"}.get(caller.f_code.co_name)
+        owner = {"__call__": "self", "record": "op", "method": "op"}.get(caller.f_code.co_name)
         if owner in caller.f_locals and hasattr(caller.f_locals[owner], "forward"):
             names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
             for position, name in enumerate(names, 1):

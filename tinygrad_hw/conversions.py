@@ -297,8 +297,7 @@ for _name in ("half", "bfloat16"):
     setattr(Tensor, _name, _unsupported(_name))
 Tensor.bernoulli, Tensor.multinomial = drawing.bernoulli, drawing.multinomial
 
-Tensor.T = property(lambda self: ops.permute(self, range(self.ndim)[::-1]), doc="Dimensions "
-                                                                                       "reversed.")
+Tensor.T = property(lambda self: self.permute(tuple(range(self.ndim))[::-1]), doc="Dimensions reversed.")
 Tensor.mT = property(lambda self: _transposed(self, "mT"), doc="The last two dimensions swapped.")
 Tensor.mH = property(lambda self: _transposed(self, "mH"), doc="The last two dimensions swapped.")
 Tensor.H = property(lambda self: _transposed(self, "H", 2), doc="A matrix transposed.")

@@ -66,11 +66,10 @@ class Deferred(Tensor):
         chain = op.chain(*arrays)
         if chain is None or anomaly.enabled:
             return None
-        self = _new(Stage(chain, values, arrays, mode.recording))
         if shared:
-            self.compute()
-        else:
-            keep_waiting(self)
+            return _in_any_layout(op, args, kwargs)
+        self = _new(Stage(chain, values, arrays, mode.recording))
+        keep_waiting(self)
         return self
 
     @staticmethod
@@ -189,11 +188,16 @@ class Deferred(Tensor):
     # ------------------------------------------------------------------ what needs no look
 
     @property
-    def shape(self) -> Size:
-        """Sizes of the dimensions."""
+    def array_shape(self) -> tuple[int, ...]:
+        """The shape as a plain tuple."""
         stage = self._stage
         chain = stage and stage.chain
-        return Size(chain.shape if chain is not None else self.stored.shape)
+        return tuple(chain.shape) if chain is not None else self.stored.shape
+
+    @property
+    def shape(self) -> Size:
+        """Sizes of the dimensions."""
+        return Size(self.array_shape)
 
     @property
     def ndim(self) -> int:

@@ -59,6 +59,11 @@ class Layout:
         return self.array.dtype
 
     @property
+    def array_shape(self) -> tuple[int, ...]:
+        """The shape as a plain tuple."""
+        return self.array.shape
+
+    @property
     def dtype(self) -> dtypes.dtype:
         """Type of the elements."""
         return dtypes.of(self.array.dtype)

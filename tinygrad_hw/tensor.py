@@ -88,9 +88,12 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
             result = Tensor._begin_chain(op, args, kwargs)
             if result is not None:
                 return result
-        arrays = [
-            v.array if isinstance(v, Tensor) else v if type(v) in _PLAIN else _unwrap(v) for v in args
-        ]
+        arrays = []
+        for value in args:
+            if isinstance(value, Tensor):
+                arrays.append(value.array)
+            else:
+                arrays.append(value if type(value) in _PLAIN else _unwrap(value))
         try:
             if kwargs:
                 computed = op.forward(

@@ -14,8 +14,9 @@ from ops.core import Joint, case, op
 from ops.lazy import LazyModule
 from ops.reduction.totals import sum
 from ops.samples import spaced
+from ops.shape.layout import squeeze, unsqueeze
 
-__all__ = ["convolution", "convolution_input", "convolution_weight", "pair"]
+__all__ = ["convolution", "convolution_input", "convolution_weight", "pair", "signal_convolution"]
 
 _kernels = LazyModule("ops.kernels.conv")
 _blocks = LazyModule("ops.kernels.conv_block")
@@ -122,6 +123,42 @@ def convolution(input, weight, bias, stride, padding, dilation, groups):
     check_convolution("convolution", input.shape, weight.shape, stride, padding, dilation, groups)
     shaped("convolution", "bias", bias, weight.shape[:1])
     return _blocks.conv_block(input, weight, bias, stride, padding, dilation, groups, False, False)[0]
+
+
+def _signal_gradients(g, wanted, input, weight, stride, padding, dilation, groups):
+    """`convolution_gradients` of signals."""
+    g, input, weight = (unsqueeze(one, 2) for one in (g, input, weight))
+    options = (1, *stride), (0, *padding), (1, *dilation), groups
+    found = convolution_gradients(g, wanted, input, weight, *options)
+    return (*(one if one is None else squeeze(one, 2) for one in found[:2]), found[2])
+
+
+def _signal_reference(input, weight, bias, stride, padding, dilation, groups):
+    options = (1, *stride), (0, *padding), (1, *dilation), groups
+    return _reference(input[:, :, None], weight[:, :, None], bias, *options)[:, :, 0]
+
+
+def _signal_cases(rng):
+    yield case(spaced(rng, (2, 2, 6)), spaced(rng, (3, 2, 3)), spaced(rng, (3,)), (2,), (1,), (1,), 1)
+    yield case(spaced(rng, (1, 4, 5)), spaced(rng, (2, 2, 2)), spaced(rng, (2,)), (1,), (0,), (2,), 2)
+    yield case(spaced(rng, (0, 2, 4)), spaced(rng, (2, 2, 3)), spaced(rng, (2,)), (1,), (0,), (1,), 1)
+
+
+@op(
+    grad=Joint(("input", "weight", "bias"), _signal_gradients), samples=_signal_cases,
+    reference=_signal_reference, exempt={"zero_dim": "takes signals", "bad": "checked by conv1d"},
+)
+def signal_convolution(input, weight, bias, stride, padding, dilation, groups):
+    """`ops.conv1d` of arguments that were checked: tuples of one number, a batch of signals.
+
+    A signal is an image of one row.
+
+    >>> signal_convolution(np.ones((1, 1, 3)), np.ones((1, 1, 2)), None, (1,), (0,), (1,), 1)
+    array([[[2., 2.]]])
+    """
+    result = convolution.forward(input[:, :, None], weight[:, :, None], bias,
+                                 (1, *stride), (0, *padding), (1, *dilation), groups)
+    return np.ascontiguousarray(result[:, :, 0])
 
 
 def _input_cases(rng):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 import ops
-from ops.convolution.core import convolution, convolution_input, pair
-from ops.core import Bad, case, composite, dtype_of
+from ops.convolution.core import convolution, convolution_input, pair, signal_convolution
+from ops.core import Bad, case, composite, dtype_of, shape_of
 from ops.matrix.vectors import dtype_advice
 from ops.samples import spaced
 from ops.shape.layout import reshape
@@ -119,16 +119,26 @@ def _conv(name: str, dims: int, input, weight, bias, stride, padding, dilation, 
         padding = tuple(t // 2 for t in total)
     padding = pair(padding, "padding", dims)
     _check_window(input, kernel, stride, padding, dilation)
-    if dims == 1:
-        result = convolution(_lift(input), _lift(weight), bias,
-                             (1, *stride), (0, *padding), (1, *dilation), groups)
-        result = reshape(result, (*result.shape[:2], result.shape[3]))
-    else:
-        result = convolution(input, weight, bias, stride, padding, dilation, groups)
+    convolve = signal_convolution if dims == 1 else convolution
+    result = convolve(input, weight, bias, stride, padding, dilation, groups)
     return reshape(result, tuple(result.shape[1:])) if added else result
 
 
-_checked: dict = {}  # keys of calls of conv2d that passed all checks -> their options as pairs
+_checked: dict = {}  # keys of calls that passed all checks -> their options as tuples
+
+
+def _convolve(name: str, convolve, dims: int, input, weight, bias, stride, padding, dilation, groups):
+    """`_conv`, without the checks if a call like this one has passed them."""
+    key = _key(input, weight, bias, stride, padding, dilation, groups)
+    options = _checked.get(key)
+    if options is not None:
+        return convolve(input, weight, bias, *options)
+    result = _conv(name, dims, input, weight, bias, stride, padding, dilation, groups)
+    if key is not None and input.ndim == dims + 2 and not isinstance(padding, str):
+        if len(_checked) >= 4096:
+            _checked.clear()
+        _checked[key] = *(pair(v, "option", dims) for v in (stride, padding, dilation)), groups
+    return result
 
 
 def _key(input, weight, bias, *options):
@@ -137,7 +147,7 @@ def _key(input, weight, bias, *options):
     Checking takes 20 microseconds and a network calls with the same shapes in every step.
     """
     try:
-        shapes = tuple(input.shape), tuple(weight.shape), None if bias is None else tuple(bias.shape)
+        shapes = shape_of(input), shape_of(weight), None if bias is None else shape_of(bias)
         kinds = dtype_of(input), dtype_of(weight), None if bias is None else dtype_of(bias)
         key = (shapes, kinds, options, tuple(map(type, options)))
         hash(key)
@@ -241,16 +251,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
            [6., 9., 6.],
            [4., 6., 4.]])
     """
-    key = _key(input, weight, bias, stride, padding, dilation, groups)
-    options = _checked.get(key)
-    if options is not None:
-        return convolution(input, weight, bias, *options)
-    result = _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
-    if key is not None and input.ndim == 4 and not isinstance(padding, str):
-        if len(_checked) >= 4096:
-            _checked.clear()
-        _checked[key] = *(pair(v, "option") for v in (stride, padding, dilation)), groups
-    return result
+    return _convolve("conv2d", convolution, 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _conv1d_cases(rng):
@@ -281,7 +282,7 @@ def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     >>> conv1d(np.array([[1.0, 2.0, 4.0]]), np.array([[[-1.0, 1.0]]]))
     array([[1., 2.]])
     """
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv1d", signal_convolution, 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _transpose_cases(rng):

@@ -7,11 +7,10 @@ integer -1 has all bits set, so that ``bits & mask`` keeps an element or zeroes 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes
+from ops.callers import warn_user
 from ops.core import Bad, case, op
 from ops.elementwise.pointwise import tensor_only
 from ops.promotion import operands
@@ -152,11 +151,9 @@ def where(condition, input, other):
                 "where expected condition to be a boolean tensor, but got a tensor with dtype "
                 f"{condition.dtype}; compare it first, for example condition != 0"
             )
-        warnings.warn(
+        warn_user(
             "where received a uint8 condition tensor. It is deprecated; use a boolean condition "
-            "instead.",
-            stacklevel=3,
-        )
+            "instead.")
         condition = condition != 0
     first, second = operands(input, other)
     if (

@@ -36,14 +36,14 @@ def _matrix(array: np.ndarray) -> np.ndarray:
 
 def _element_index(name: str, index, input, dim: int) -> None:
     """Refuse an index that does not fit ``input`` along ``dim``: dtype, dimensions, sizes and bounds."""
-    if index.dtype not in _INTEGERS:
+    if index.dtype is not _INTEGERS[0] and index.dtype not in _INTEGERS:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}")
     if index.size == 0:
         return
     if max(index.ndim, 1) != max(input.ndim, 1):
         raise RuntimeError(f"{name}(): Index tensor must have the same number of dimensions as input "
                            f"tensor, got {index.ndim} and {input.ndim}")
-    for d in range(input.ndim if index.ndim else 0):
+    for d in range(input.ndim if index.ndim and index.shape != input.shape else 0):
         if d != dim and index.shape[d] > input.shape[d]:
             raise RuntimeError(f"{name}(): Size does not match at dimension {d} expected index "
                                f"{list(index.shape)} to be no larger than self {list(input.shape)} "
@@ -130,6 +130,8 @@ def _checked_source(name: str, input, dim: int, index, src) -> np.ndarray:
     if src.dtype != input.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {input.dtype} "
                            f"and {src.dtype}")
+    if src.shape == index.shape:
+        return src
     if index.size and (src.ndim or 1) != (index.ndim or 1) or any(
             n > m for n, m in zip(index.shape, src.shape)) or index.size > max(src.size, 1):
         raise RuntimeError(f"{name}(): Expected index {list(index.shape)} to be no larger than self "

@@ -11,11 +11,13 @@ from ops.broadcasting import sum_to
 from ops.core import Bad, case, op
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.brackets import BOOL, parse_index, pick
-from ops.indexing.places import add_to_places, add_to_rows
+from ops.indexing.places import add_to_places, add_to_rows, from_the_start
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
 __all__ = ["add_at", "assign", "getitem", "index_put", "setitem"]
+
+INT64 = np.dtype(np.int64)
 
 # ------------------------------------------------------------------ reading
 
@@ -82,6 +84,11 @@ def getitem(input, index):
     array([[2, 0],
            [5, 3]])
     """
+    if _only_arrays(index):
+        try:
+            return input[index]
+        except IndexError:  # what is wrong is found below
+            pass
     view, arrays = parse_index(index, input.shape, checked=False)
     if arrays is None:
         return input[view]
@@ -92,6 +99,14 @@ def getitem(input, index):
         return pick(input[view], arrays)
 
 
+def _only_arrays(index) -> bool:
+    """Whether the index is one mask, or int64 arrays alone, where NumPy and PyTorch mean the same."""
+    if type(index) is np.ndarray:
+        return index.ndim > 0 and (index.dtype is INT64 or index.dtype is BOOL)
+    return type(index) is tuple and len(index) > 0 and all(
+        [type(item) is np.ndarray and item.ndim > 0 and item.dtype is INT64 for item in index])
+
+
 def _add(view: np.ndarray, arrays: tuple, values) -> None:
     """``view[arrays] += values`` where a place that occurs several times receives every value."""
     integers = [item for item in arrays if type(item) is not slice and item.dtype != BOOL]
@@ -99,14 +114,14 @@ def _add(view: np.ndarray, arrays: tuple, values) -> None:
         view[arrays] += values
     elif view.flags.c_contiguous and view.size and all(type(item) is slice for item in arrays[1:]):
         index = arrays[0]  # rows, the common case
-        rows = np.where(index < 0, index + len(view), index).reshape(-1)
+        rows = from_the_start(index, len(view)).reshape(-1)
         values = np.broadcast_to(values, index.shape + view.shape[1:])
         width = view.size // len(view)
         add_to_rows(view.reshape(-1, width), rows, values.reshape(-1, width))
     elif view.flags.c_contiguous and len(integers) == len(arrays) == view.ndim:
         places = 0
         for item, size in zip(arrays, view.shape):  # single elements: their positions in memory
-            places = places * size + np.where(item < 0, item + size, item)
+            places = places * size + from_the_start(item, size)
         places = np.asarray(places, np.int64)
         add_to_places(view.reshape(-1), places.reshape(-1), np.broadcast_to(values, places.shape).reshape(-1))
     else:

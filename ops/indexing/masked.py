@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand
-from ops.core import Bad, array_of, case, composite, op
+from ops.core import Bad, array_of, case, composite, op, shape_of
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.items import add_at, getitem
 from ops.reduction.totals import sum
@@ -83,8 +83,10 @@ def masked_select(input, mask):
     """
     if array_of(mask).dtype != np.bool_:
         raise RuntimeError(f"masked_select: expected BoolTensor for mask, got {array_of(mask).dtype}")
-    shape = broadcast_shapes(tuple(input.shape), tuple(mask.shape))
-    return reshape(getitem(expand(input, shape), expand(mask, shape)), (-1,))
+    if shape_of(input) != shape_of(mask):
+        shape = broadcast_shapes(shape_of(input), shape_of(mask))
+        input, mask = expand(input, shape), expand(mask, shape)
+    return getitem(input, mask)
 
 
 def _scatter_cases(rng):

@@ -6,14 +6,39 @@ compiled kernel for large floats; both add in the same order and give the same b
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
 from ops.lazy import LazyModule
 
-__all__ = ["add_to_places", "add_to_rows", "check_bounds", "places_along"]
+__all__ = ["add_to_places", "add_to_rows", "check_bounds", "from_the_start", "inside", "places_along"]
 
 _kernels = LazyModule("ops.kernels.scatter")
-_SMALL = 4096  # elements; below, NumPy is done before the kernel would be imported
+_SMALL = 128  # elements; NumPy adds 31 rows of 31 in 30 microseconds, the kernel in 3
+_KEPT = 2**14  # elements of an index up to which the positions of its other dimensions are kept
+_INT64, _UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
+
+
+def inside(index: np.ndarray, size: int) -> bool:
+    """Whether all numbers of an int64 index lie in ``[0, size)``; False for other dtypes.
+
+    It takes one pass: as unsigned numbers the negative ones are the largest.
+
+    >>> inside(np.array([0, 2]), 3), inside(np.array([-1, 2]), 3)
+    (True, False)
+    """
+    return index.dtype is _INT64 and bool(np.maximum.reduce(index.view(_UINT64), axis=None, initial=0) < size)
+
+
+def from_the_start(index: np.ndarray, size: int) -> np.ndarray:
+    """The index with numbers that count from the end, -1 and so on, replaced by those from the start.
+
+    >>> from_the_start(np.array([0, -1]), 3)
+    array([0, 2])
+    """
+    return index if inside(index, size) else np.where(index < 0, index + size, index)
 
 
 def check_bounds(index: np.ndarray, size: int, dim: int, error: type = IndexError,
@@ -27,6 +52,8 @@ def check_bounds(index: np.ndarray, size: int, dim: int, error: type = IndexErro
     IndexError: index 5 is out of bounds for dimension 0 with size 3
     """
     if index.size:
+        if not negative and inside(index, size):
+            return
         low, high = index.min(), index.max()
         if low < (-size if negative else 0) or high >= size:
             wrong = high if high >= size else low
@@ -74,9 +101,17 @@ def places_along(index: np.ndarray, dim: int, shape: tuple[int, ...]) -> np.ndar
     array([[2, 0],
            [4, 4]])
     """
-    places, stride = np.zeros((1,) * index.ndim, np.int64), 1
-    for d in reversed(range(index.ndim)):
-        column = (-1,) + (1,) * (index.ndim - 1 - d)
-        places = places + stride * (index if d == dim else np.arange(index.shape[d]).reshape(column))
+    others = _others if index.size <= _KEPT else _others.__wrapped__
+    return index * math.prod(shape[dim + 1:]) + others(index.shape, dim, tuple(shape))
+
+
+@functools.lru_cache(maxsize=64)
+def _others(index_shape: tuple[int, ...], dim: int, shape: tuple[int, ...]) -> np.ndarray:
+    """What the other dimensions add to a position: one number for each place in ``index_shape``."""
+    places, stride = np.zeros((1,) * len(shape), np.int64), 1
+    for d in reversed(range(len(shape))):
+        if d != dim:
+            column = (-1,) + (1,) * (len(shape) - 1 - d)
+            places = places + stride * np.arange(index_shape[d]).reshape(column)
         stride *= shape[d]
     return places

@@ -9,6 +9,8 @@ after another for several groups of channels and for empty arrays.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from . import conv
@@ -22,6 +24,13 @@ from .winograd import winograd_backward, winograd_forward, worth_winograd
 __all__ = ["conv_block", "conv_block_backward"]
 
 _WINDOW = (2, 2)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_empty(shape, weight_shape, stride, padding, dilation, pool) -> bool:
+    """Whether there is nothing to sum up, or no place for a sum."""
+    size = out_size(shape[2:], weight_shape[2:], stride, padding, dilation)
+    return 0 in shape or 0 in weight_shape or min(size) < 1 + pool
 
 
 def _winograd(x, weight, stride, padding, dilation, pool) -> bool:
@@ -51,10 +60,7 @@ def conv_block(x, weight, bias, stride, padding, dilation, groups, relu, pool):
     >>> out.item(), places.item()
     (3.0, 3)
     """
-    size = out_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    shift = 1 if pool else 0
-    empty = 0 in x.shape or 0 in weight.shape or not size[0] >> shift or not size[1] >> shift
-    if groups == 1 and not empty:
+    if groups == 1 and not _is_empty(x.shape, weight.shape, stride, padding, dilation, pool):
         if _winograd(x, weight, stride, padding, dilation, pool):
             return winograd_forward(x, weight, bias, padding, relu, pool)
         return convolve(x, weight, bias, stride, padding, dilation, relu, pool)

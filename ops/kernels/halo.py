@@ -7,14 +7,17 @@ channels-last pixels, whichever their memory is nearer to.
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
 from .jit import part
-from .launch import Task, address_of, launch
+from .launch import Launch, Task, address_of
 from .planes import copy_line
 from .simd import pointer_shift, table_at
 
-__all__ = ["HALO", "copy_images", "element_steps", "halo_table", "pad_images"]
+__all__ = ["HALO", "copy_images", "element_steps", "halo_table", "pad_images", "padded_layout"]
 
 HALO = 13  # numbers in a table
 _PARTS = 4  # tasks an image is copied in
@@ -97,10 +100,18 @@ def pad_images(x: np.ndarray, padding) -> np.ndarray:
     >>> pad_images(np.ones((1, 1, 1, 1)), (1, 1))[0, 0].tolist()
     [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    images, channels, rows, columns = x.shape
-    table = np.array(halo_table(x.shape, element_steps(x), padding))
-    size = x.itemsize
-    memory = np.zeros(images * int(table[12]), x.dtype)
-    launch(_pad, (x, memory), (address_of(table),), images * _PARTS, 4.0 * x.size)
-    shape = (images, channels, rows + 2 * padding[0], columns + 2 * padding[1])
-    return np.ndarray(shape, x.dtype, memory, 0, tuple(int(step) * size for step in table[7:11]))
+    _, copy, elements, shape, strides = padded_layout(x.shape, x.strides, x.dtype, padding)
+    memory = np.zeros(elements, x.dtype)
+    copy(x, memory)
+    return np.ndarray(shape, x.dtype, memory, 0, strides)
+
+
+@functools.lru_cache(maxsize=256)
+def padded_layout(shape, strides, dtype, padding) -> tuple:
+    """The table of `halo_table` and the launch that reads it; elements, shape and strides of the result."""
+    size = dtype.itemsize
+    table = np.array(halo_table(shape, tuple(stride // size for stride in strides), padding))
+    images, channels, rows, columns = shape
+    copy = Launch(_pad, dtype, (address_of(table),), images * _PARTS, 4.0 * math.prod(shape))
+    padded = (images, channels, rows + 2 * padding[0], columns + 2 * padding[1])
+    return table, copy, images * int(table[12]), padded, tuple(int(step) * size for step in table[7:11])

@@ -7,6 +7,8 @@ of threads.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from .jit import jit
@@ -40,16 +42,26 @@ def elementwise(task: Task, cost: int, x: np.ndarray, *others: np.ndarray, numbe
     """
     x = np.asarray(x)
     out = np.empty_like(x)
-    size, shape, strides, dtype = out.size, out.shape, out.strides, out.dtype
-    arrays = [out]
-    for array in (x, *others):
+    arrays, strides, size = [out], out.strides, out.size
+    arrays.append(x if x.strides == strides else _in_layout(x, out))
+    for array in others:
         # A task gets bare addresses: what differs in anything must not reach it.
-        if not (type(array) is np.ndarray and array.strides == strides and array.dtype == dtype
-                and array.shape == shape):
-            array, given = np.empty_like(out), array
-            array[...] = given
-        arrays.append(array)
+        fits = type(array) is np.ndarray and array.strides == strides and array.dtype == out.dtype
+        arrays.append(array if fits and array.shape == out.shape else _in_layout(array, out))
     if numbers:
-        arrays.append(np.array(numbers, out.dtype))
-    launch(task, tuple(arrays), (size,), -(-size // BLOCK), size * cost)
+        arrays.append(_parameters(numbers, out.dtype))
+    launch(task, arrays, (size,), -(-size // BLOCK), size * cost)
     return out
+
+
+def _in_layout(values, out: np.ndarray) -> np.ndarray:
+    """A copy of ``values`` with the shape, dtype and memory layout of ``out``."""
+    copy = np.empty_like(out)
+    copy[...] = values
+    return copy
+
+
+@functools.lru_cache(maxsize=1024)
+def _parameters(numbers: tuple, dtype) -> np.ndarray:
+    """The numbers as an array, which kernels only read."""
+    return np.array(numbers, dtype)

@@ -17,8 +17,9 @@ from ops.linear_algebra.inverse import each, inverse, near_identity, square_matr
 from ops.matrix.products import matmul
 from ops.matrix.vectors import swap_last
 from ops.samples import spaced
-from ops.shape.arrange import flip, tril
+from ops.shape.arrange import flip
 from ops.shape.layout import unsqueeze
+from ops.shape.triangles import tril
 
 __all__ = ["cholesky", "linalg_cholesky", "linalg_eigenvectors", "linalg_eigvalsh", "linalg_svdvals"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
 from ops.activation.smooth import softplus
 from ops.broadcasting import broadcast_shapes
+from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import add, mul, neg, square, sub
 from ops.elementwise.clamping import clamp_min
@@ -237,10 +237,9 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     batch_mean = reduction == "batchmean"
     reduction = "sum" if batch_mean else choose_reduction(reduction, size_average, reduce)
     if reduction == "mean":
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support "
-                      "size. 'batchmean' divides only by the batch size, and aligns with the KL div "
-                      "math definition.",
-                      stacklevel=3)
+        warn_user("reduction: 'mean' divides the total loss by both the batch size and the support "
+                  "size. 'batchmean' divides only by the batch size, and aligns with the KL div "
+                  "math definition.")
     require_same_shape("kl_div", input, target)
     if log_target:
         losses = mul(exp(target), sub(target, input))

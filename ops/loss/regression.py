@@ -10,10 +10,10 @@ is an error.  This file holds the losses of a difference; those of probabilities
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
+from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import mul, neg, sign, sub
 from ops.elementwise.clamping import clamp
@@ -45,8 +45,8 @@ def choose_reduction(reduction, size_average=None, reduce=None) -> str:
     """
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warnings.warn("size_average and reduce args will be deprecated, please use "
-                      f"reduction='{reduction}' instead.", stacklevel=4)
+        warn_user("size_average and reduce args will be deprecated, please use "
+                  f"reduction='{reduction}' instead.")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction; use 'mean', 'sum' or 'none'")
     return reduction

@@ -5,10 +5,9 @@ The backward passes are ops of their own, with rules written with ops, so every 
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
+from ops.callers import warn_user
 from ops.contracts import shaped
 from ops.core import Bad, case, composite, op
 from ops.elementwise.arithmetic import mul, neg, sub
@@ -53,8 +52,8 @@ def _prepare(name: str, input, dim, dtype) -> tuple:
 def _implicit_dim(name: str, dim, ndim: int) -> int:
     """PyTorch's old choice of a dimension that was not given: 0 for 0, 1 or 3 dimensions, else 1."""
     if dim is None:
-        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to "
-                      "include dim=X as an argument.", stacklevel=5)
+        warn_user(f"Implicit dimension choice for {name} has been deprecated. Change the call to "
+                  "include dim=X as an argument.")
         return 0 if ndim in (0, 1, 3) else 1
     return dim
 

@@ -7,10 +7,10 @@ resampling and its transpose, each the gradient of the other.  "area" is adaptiv
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
+from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.lazy import LazyModule
 from ops.pooling.adaptive_pool import adaptive_avg_pool1d, adaptive_avg_pool2d
@@ -333,6 +333,5 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
     >>> upsample(np.array([[[0.0, 1.0]]]), scale_factor=2)
     array([[[0., 0., 1., 1.]]])
     """
-    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
-                  stacklevel=3)
+    warn_user("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.")
     return interpolate(input, size, scale_factor, mode, align_corners)

@@ -5,11 +5,10 @@ The mask is drawn outside the graph; what is recorded is `masked_scale`, a produ
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes
+from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import add, mul
 from ops.promotion import default_dtype
@@ -169,12 +168,10 @@ def dropout1d(input, p=0.5, training=True, *, generator=None):
 def _feature_dropout(name: str, input, p, training, generator, expected: tuple[int, int]):
     active = _check(name, input, p, training)
     if input.ndim not in expected:
-        warnings.warn(
+        warn_user(
             f"{name}: Received a {input.ndim}-D input to {name}; the dimensions after the second are"
             " taken as positions and whole channels (N, C) are dropped. Use dropout for single"
-            " elements.",
-            stacklevel=3,
-        )
+            " elements.")
     if not active:
         return input
     if input.ndim < 2:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 
+from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, op
 from ops.elementwise.arithmetic import add, mul, sub
 from ops.elementwise.division import div
@@ -40,10 +40,9 @@ def _variance(name, input, dim, unbiased, keepdim, correction):
     count = reduced_count(input.shape, dim)
     freedom = input.dtype.type(count - correction if count > correction else 0)
     if freedom <= 0:
-        warnings.warn(f"{name}(): degrees of freedom is <= 0. Correction ({correction}) should be "
-                      f"strictly less than the reduction factor ({count}, input numel divided by output "
-                      "numel).",
-                      stacklevel=4)
+        warn_user(f"{name}(): degrees of freedom is <= 0. Correction ({correction}) should be "
+                  f"strictly less than the reduction factor ({count}, input numel divided by output "
+                  "numel).")
     average = np.add.reduce(input, axis=dims, keepdims=True) / input.dtype.type(count)
     deviation = input - average
     return np.add.reduce(deviation * deviation, axis=dims, keepdims=keepdim) / freedom

@@ -49,6 +49,8 @@ def normalize_dims(dim, ndim: int) -> tuple[int, ...]:
     >>> normalize_dims(-1, 3), normalize_dims(None, 2)
     ((2,), (0, 1))
     """
+    if type(dim) is int and -ndim <= dim < ndim:
+        return (dim % ndim,)
     if dim is None or dim == () or dim == []:
         return tuple(range(ndim))
     for d in dim if isinstance(dim, (tuple, list)) else (dim,):
@@ -84,9 +86,9 @@ def by_rows(kernel: Callable, input: np.ndarray, dims: tuple[int, ...], keepdim:
         kernel: reduces each row of a contiguous matrix.
         dims: the reduced dimensions, not negative.
     """
-    kept = input.ndim - len(dims)
     if not large(input):
         return None
+    kept = input.ndim - len(dims)
     if kept and not (input.flags.c_contiguous and sorted(dims) == list(range(kept, input.ndim))
                      and math.prod(input.shape[kept:]) >= _SHORTEST_ROW):
         return None

@@ -1,4 +1,4 @@
-"""Copies in another arrangement: reversed, rolled, rotated, repeated, and triangles of matrices."""
+"""Copies in another arrangement: reversed, rolled, rotated and repeated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _kernels = LazyModule("ops.kernels.arrange")
 
 __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_each", "repeat_interleave", "repeated_positions",
            "roll",
-           "rot90", "tile", "tril", "triu"]
+           "rot90", "tile"]
 
 
 # ------------------------------------------------------------------ reversed and moved
@@ -351,54 +351,3 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         raise RuntimeError(f"allocated size does not match required size: output_size is {output_size}, "
                            f"the repeats give {index.size}")
     return index_select(input, dim, index)
-
-
-# ------------------------------------------------------------------ triangles
-
-
-def _triangle_cases(rng):
-    yield case(spaced(rng, (3, 4)))
-    yield case(spaced(rng, (2, 3, 3)), 1)
-    yield case(spaced(rng, (4, 3)), -2)
-    yield case(spaced(rng, (0, 3)))
-
-
-def _triangle(keep):
-    return lambda input, diagonal=0: np.where(np.fromfunction(
-        lambda i, j: keep(j - i, diagonal), input.shape[-2:]), input, 0)
-
-
-@op(grad=dict(input=lambda g, diagonal: tril(g, diagonal)), samples=_triangle_cases,
-    reference=_triangle(lambda offset, diagonal: offset <= diagonal),
-    exempt=dict(zero_dim="refused, as in PyTorch"),
-    bad=[Bad((np.ones(3),), {}, RuntimeError, "tril: input tensor must have at least 2 dimensions")])
-def tril(input, diagonal=0):
-    """Matrices with zeros above a diagonal: 0 is the main one, positive numbers lie above it.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.tril.html
-
-    >>> tril(np.ones((2, 2)))
-    array([[1., 0.],
-           [1., 1.]])
-    """
-    if input.ndim < 2:
-        raise RuntimeError(f"tril: input tensor must have at least 2 dimensions, got {input.ndim}")
-    return _kernels.triangles(input, diagonal, True) if large(input) else np.tril(input, diagonal)
-
-
-@op(grad=dict(input=lambda g, diagonal: triu(g, diagonal)), samples=_triangle_cases,
-    reference=_triangle(lambda offset, diagonal: offset >= diagonal),
-    exempt=dict(zero_dim="refused, as in PyTorch"),
-    bad=[Bad((np.ones(3),), {}, RuntimeError, "triu: input tensor must have at least 2 dimensions")])
-def triu(input, diagonal=0):
-    """Matrices with zeros below a diagonal: 0 is the main one, positive numbers lie above it.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.triu.html
-
-    >>> triu(np.ones((2, 2)))
-    array([[1., 1.],
-           [0., 1.]])
-    """
-    if input.ndim < 2:
-        raise RuntimeError(f"triu: input tensor must have at least 2 dimensions, got {input.ndim}")
-    return _kernels.triangles(input, diagonal, False) if large(input) else np.triu(input, diagonal)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand
-from ops.core import Bad, array_of, case, composite
+from ops.core import Bad, array_of, case, composite, shape_of
 from ops.samples import spaced
 from ops.shape.layout import reshape, transpose
 from ops.shape.views import several
@@ -41,7 +41,7 @@ def expand_as(input, other):
     >>> expand_as(np.ones(3), np.zeros((2, 3))).shape
     (2, 3)
     """
-    return expand(input, tuple(other.shape))
+    return expand(input, shape_of(other))
 
 
 @composite(

@@ -49,7 +49,7 @@ def _check_sequence(name: str, tensors, error: type = RuntimeError) -> None:
         raise error(f"{name} expects a non-empty TensorList" if error is RuntimeError else
                     f"{name}(): expected a non-empty list of Tensors")
     for position, tensor in enumerate(tensors):
-        if not isinstance(array_of(tensor), (np.ndarray, np.generic)):
+        if type(tensor) is not np.ndarray and not isinstance(array_of(tensor), (np.ndarray, np.generic)):
             raise TypeError(f"expected Tensor as element {position} in argument 0, but got "
                             f"{type(tensor).__name__}")
 
@@ -87,7 +87,12 @@ def cat(tensors, dim=0):
            [1., 0., 0.]])
     """
     _check_sequence("cat", tensors, ValueError)
-    dtype = tensors[0].dtype
+    ndim, dtype = tensors[0].ndim, tensors[0].dtype
+    if all([tensor.dtype is dtype and tensor.ndim == ndim for tensor in tensors]):
+        try:
+            return np.concatenate(tensors, dim)
+        except (ValueError, TypeError):  # what does not fit is found below
+            pass
     for position, tensor in enumerate(tensors):
         if tensor.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {position}) cannot be "
@@ -155,7 +160,7 @@ def stack(tensors, dim=0):
         dtype = dtype if tensor.dtype == dtype else promote_types(dtype, tensor.dtype)
     dim = wrap_dim(dim, len(shape) + 1)
     layer = (*(slice(None),) * dim, None, ...)
-    return np.concatenate([tensor[layer].astype(dtype, copy=False) for tensor in tensors], dim)
+    return np.concatenate([tensor.astype(dtype, copy=False)[layer] for tensor in tensors], dim)
 
 
 _BAD_EMPTY = [Bad(([],), {}, RuntimeError, "expects a non-empty TensorList")]

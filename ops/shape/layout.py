@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, case, composite, dtype_of, op
+from ops.core import Bad, case, composite, dtype_of, op, shape_of
 from ops.dims import wrap_dim, wrap_dims
 from ops.promotion import as_dtype
 from ops.samples import NO_TENSOR, spaced
@@ -98,8 +98,9 @@ def _reshaped(input: np.ndarray, shape) -> np.ndarray:
     """``input.reshape(shape)`` with PyTorch's errors."""
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     try:
-        if not shape or min(shape) >= -1:
-            return input.reshape(shape)
+        result = input.reshape(shape)
+        if not shape or min(shape) >= -1:  # NumPy takes any negative number for -1
+            return result
     except ValueError:
         pass
     for position, size in enumerate(shape):
@@ -189,7 +190,7 @@ def flatten(input, start_dim=0, end_dim=-1):
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim, got "
                            f"{start_dim} and {end_dim} for shape {list(input.shape)}")
-    sizes = tuple(input.shape)
+    sizes = shape_of(input)
     return reshape(input, (*sizes[:start], math.prod(sizes[start:end + 1]), *sizes[end + 1:]))
 
 
@@ -216,8 +217,10 @@ def squeeze(input, dim=None):
     >>> squeeze(np.ones((1, 3, 1)), 0).shape
     (3, 1)
     """
-    dims = range(input.ndim) if dim is None else wrap_dims(dim, input.ndim)
-    result = input.squeeze(tuple([d for d in dims if input.ndim and input.shape[d] == 1]))
+    if dim is None:
+        result = input.squeeze()
+    else:
+        result = input.squeeze(tuple([d for d in wrap_dims(dim, input.ndim) if input.shape[d:d + 1] == (1,)]))
     return result if result is not input else input[...]
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, case, composite
+from ops.core import Bad, case, composite, op, shape_of
 from ops.dims import wrap_dim
 from ops.samples import NO_TENSOR, spaced
 from ops.shape.layout import permute, reshape, transpose, view
@@ -42,7 +42,7 @@ def reshape_as(input, other):
     >>> reshape_as(np.arange(4), np.ones((2, 2))).shape
     (2, 2)
     """
-    return reshape(input, tuple(other.shape))
+    return reshape(input, shape_of(other))
 
 
 @composite(samples=_two, reference=lambda input, other: _in_order(input, other.shape),
@@ -54,7 +54,7 @@ def view_as(input, other):
     >>> view_as(np.arange(4), np.ones((2, 2))).shape
     (2, 2)
     """
-    return view(input, tuple(other.shape))
+    return view(input, shape_of(other))
 
 
 @composite(samples=_unary, reference=lambda input: np.array(list(input.flat)), bad=[NO_TENSOR])
@@ -119,10 +119,10 @@ def swapaxes(input, axis0, axis1):
     return transpose(input, axis0, axis1)
 
 
-@composite(samples=lambda rng: (case(spaced(rng, shape)) for shape in ((), (3,), (2, 3), (0, 2))),
-           reference=np.transpose,
-           bad=[Bad((np.ones((2, 3, 4)),), {}, RuntimeError,
-                    r"t\(\) expects a tensor with <= 2 dim.*3D")])
+@op(grad=dict(input=lambda g: t(g)), view=True,
+    samples=lambda rng: (case(spaced(rng, shape)) for shape in ((), (3,), (2, 3), (0, 2))),
+    reference=np.transpose,
+    bad=[Bad((np.ones((2, 3, 4)),), {}, RuntimeError, r"t\(\) expects a tensor with <= 2 dim.*3D")])
 def t(input):
     """The transposed matrix, as a view; arrays of fewer than two dimensions as they are.
 
@@ -132,7 +132,7 @@ def t(input):
     if input.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D; use "
                            "transpose(dim0, dim1), or .mT for a batch of matrices")
-    return transpose(input, 0, -1)
+    return input.T
 
 
 @composite(

@@ -17,7 +17,6 @@ import ops
 from ops.core import Op, Rule, Traced, array_of, dtype_of
 from tests.mutants.probe import Facts
 from tests.mutants.substitution import reached, replaced
-from tinygrad_hw.autograd import graph
 
 __all__ = ["Mutant", "mutants_of", "planted"]
 
@@ -54,11 +53,11 @@ def planted(mutant: Mutant):
     before = {name: getattr(op, name) for name in mutant.changes}
     try:
         vars(op).update(mutant.changes)
-        graph._plans.cache_clear()
+        op.plans.clear()
         yield
     finally:
         vars(op).update(before)
-        graph._plans.cache_clear()
+        op.plans.clear()
 
 
 def mutants_of(op: Op, facts: dict[str, Facts]) -> Iterator[Mutant]:

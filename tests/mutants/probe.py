@@ -9,7 +9,6 @@ import numpy as np
 import tinygrad_hw as thw
 from ops.core import Op, Rule, array_of
 from tests import test_table
-from tinygrad_hw.autograd import graph
 
 __all__ = ["PROVED_BY", "Facts", "facts_of", "gradients"]
 
@@ -73,7 +72,7 @@ def facts_of(op: Op) -> dict[str, Facts]:
     own, joint = op.rules, op.joint
     op.rules = {argument: _watched(argument, rule, facts[argument]) for argument, rule in own.items()}
     op.joint = None
-    graph._plans.cache_clear()
+    op.plans.clear()
     name = PROVED_BY.get(op.name, op.name)
     try:
         with np.errstate(all="ignore"):
@@ -83,7 +82,7 @@ def facts_of(op: Op) -> dict[str, Facts]:
                 test_table.gradients_at_tie(name, case)
     finally:
         op.rules, op.joint = own, joint
-        graph._plans.cache_clear()
+        op.plans.clear()
     arrays = {parameter for case in test_table.cases(op.name) if op.name == name
               for parameter, value in zip(op.parameters, op.bind(case.args, case.kwargs))
               if test_table.is_float(value)}

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import types
-import warnings
 
-import ops
+from ops.callers import inside, warn_user
 
 __all__ = ["call_site", "inside", "line_of", "user_line", "warn_user"]
-
-_PACKAGES = tuple(os.path.dirname(os.path.abspath(module.__file__)) + os.sep
-                  for module in (ops, sys.modules["tinygrad_hw"]))
-
-
-class _Inside(dict):
-    """Whether a source file belongs to the engine; remembered, as it is asked for every recorded op."""
-
-    def __missing__(self, filename: str) -> bool:
-        self[filename] = belongs = filename.startswith(_PACKAGES)
-        return belongs
-
-
-inside = _Inside()
 
 
 def call_site() -> tuple[types.CodeType, int]:
@@ -59,18 +43,3 @@ def user_line() -> str:
     True
     """
     return line_of(call_site())
-
-
-def warn_user(message: str) -> None:
-    """A warning that points to the user's line, and so is shown once for each such line.
-
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     warn_user("careful")
-    >>> caught[0].filename.startswith(_PACKAGES)
-    False
-    """
-    frame, level = sys._getframe(1), 2
-    while inside[frame.f_code.co_filename] and frame.f_back is not None:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)

@@ -112,7 +112,7 @@ def conv_block_backward(
     ([0.0, 0.0, 0.0, 2.0], 3.0, 1.0)
     """
     if groups == 1 and 0 not in grad.shape and 0 not in x.shape and 0 not in weight.shape:
-        if places is not None and worth_pooled_gradient(x.shape, weight.shape, dilation, x.itemsize):
+        if places is not None and worth_pooled_gradient(x.shape[1], weight.shape, dilation, x.itemsize):
             return pooled_gradient(grad, x, weight, out, places, stride, padding, relu, needs)
         if _winograd(x, weight, stride, padding, dilation, places is not None):
             return winograd_backward(grad, x, weight, out, places, padding, relu, needs)

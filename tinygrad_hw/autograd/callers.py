@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 
@@ -31,9 +32,16 @@ def line_of(site: tuple[types.CodeType, int]) -> str:
     >>> line_of(call_site()).endswith(":1 in <module>")
     True
     """
-    code, instruction = site
+    return _line(*site, site[0].co_filename)
+
+
+@functools.lru_cache(maxsize=1024)
+def _line(code: types.CodeType, instruction: int, filename: str) -> str:
+    """`line_of`, remembered: a training loop's lines are asked for in every step.  Equal code may stand in
+    files of other names.
+    """
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
-    return f"{code.co_filename}:{line or code.co_firstlineno} in {code.co_name}"
+    return f"{filename}:{line or code.co_firstlineno} in {code.co_name}"
 
 
 def user_line() -> str:

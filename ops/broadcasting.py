@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ops.core import Bad, case, op
@@ -128,13 +130,26 @@ def expand(input, size):
     array([[1., 1., 1.],
            [2., 2., 2.]])
     """
-    target, shape = list(size), input.shape
+    target, steps = _expanded(input.shape, input.strides, tuple(size))
+    if steps is None:
+        return input[(None,) * (len(target) - input.ndim) + (...,)]  # it may be written to
+    if not input.flags.c_contiguous or input.size == 0:
+        return np.broadcast_to(input, target)
+    result = np.ndarray(target, input.dtype, input, 0, steps)  # broadcast_to takes 2 microseconds more
+    result.flags.writeable = False
+    return result
+
+
+@functools.lru_cache(maxsize=4096)
+def _expanded(shape: tuple[int, ...], strides: tuple[int, ...], size: tuple[int, ...]) -> tuple:
+    """Shape and strides of the view that `expand` gives; None for the strides where nothing is repeated."""
+    target = list(size)
     lead = len(target) - len(shape)
     if lead < 0:
-        raise RuntimeError(f"expand({shape}, size={tuple(size)}): the number of sizes provided "
+        raise RuntimeError(f"expand({shape}, size={size}): the number of sizes provided "
                            f"({len(target)}) must be greater or equal to the number of dimensions in the "
                            f"tensor ({len(shape)})")
-    steps = [0] * lead + list(input.strides)
+    steps = [0] * lead + list(strides)
     repeats = lead > 0 and target[:lead] != [1] * lead
     for i, old in enumerate(shape, lead):
         new = target[i]
@@ -143,16 +158,10 @@ def expand(input, size):
         elif new != old:
             if old != 1:
                 raise RuntimeError(f"The expanded size of the tensor ({new}) must match the existing size "
-                                   f"({old}) at non-singleton dimension {i}. Target sizes: {tuple(size)}. "
+                                   f"({old}) at non-singleton dimension {i}. Target sizes: {size}. "
                                    f"Tensor sizes: {shape}")
             steps[i], repeats = 0, True
     if target and min(target) < 0:
-        raise RuntimeError(f"expand: sizes {tuple(size)} hold a negative number where the tensor has "
+        raise RuntimeError(f"expand: sizes {size} hold a negative number where the tensor has "
                            "no dimension to keep")
-    if not repeats:
-        return input[(None,) * lead + (...,)]  # it may be written to
-    if not input.flags.c_contiguous or input.size == 0:
-        return np.broadcast_to(input, target)
-    result = np.ndarray(target, input.dtype, input, 0, steps)  # broadcast_to takes 2 microseconds more
-    result.flags.writeable = False
-    return result
+    return tuple(target), tuple(steps) if repeats else None

@@ -140,11 +140,14 @@ def operands(*values, floating: bool = False) -> tuple:
         if type(value) is not np.ndarray or value.dtype is not dtype:
             dtype = result_dtype(*values)
             break
+    else:
+        if not floating or dtype.kind == "f":
+            return values
     if floating and dtype.kind != "f":
         dtype = _default
-    return tuple(
+    return tuple([
         value if type(value) is np.ndarray and value.dtype is dtype else _cast(value, dtype)
-        for value in values)
+        for value in values])
 
 
 def _cast(value, dtype: np.dtype) -> np.ndarray:

@@ -275,6 +275,11 @@ def _unsupported(name: str):
     return method
 
 
+def _reversed(tensor):
+    """The dimensions in reverse order."""
+    return tensor.record(ops.permute, (tensor, tuple(range(tensor.ndim))[::-1]), {})
+
+
 def _transposed(tensor, name: str, most: int | None = None):
     """The last two dimensions swapped; a number stays as it is."""
     if tensor.ndim == 0:
@@ -297,7 +302,7 @@ for _name in ("half", "bfloat16"):
     setattr(Tensor, _name, _unsupported(_name))
 Tensor.bernoulli, Tensor.multinomial = drawing.bernoulli, drawing.multinomial
 
-Tensor.T = property(lambda self: self.permute(tuple(range(self.ndim))[::-1]), doc="Dimensions reversed.")
+Tensor.T = property(_reversed, doc="Dimensions reversed.")
 Tensor.mT = property(lambda self: _transposed(self, "mT"), doc="The last two dimensions swapped.")
 Tensor.mH = property(lambda self: _transposed(self, "mH"), doc="The last two dimensions swapped.")
 Tensor.H = property(lambda self: _transposed(self, "H", 2), doc="A matrix transposed.")

@@ -119,7 +119,7 @@ def randint(low, high=None, size=None, *, generator=None, out=None, dtype=None, 
         if not isinstance(bound, (numbers.Integral, Tensor)):
             raise TypeError(f"randint(): argument '{argument}' must be int, not {type(bound).__name__}")
     values = _generator(generator).integers(low, high, checked_size((size,), "randint"))
-    return finish(values.astype(as_dtype(dtype) or np.int64), out, device, requires_grad)
+    return finish(values.astype(as_dtype(dtype) or np.int64, copy=False), out, device, requires_grad)
 
 
 def randint_like(
@@ -190,7 +190,7 @@ def normal(
     tinygrad_hw.Size([2, 3])
     """
     center, spread = array_of(mean), array_of(std)
-    if np.any(np.asarray(spread) < 0):
+    if spread < 0 if type(spread) is float else np.any(np.asarray(spread) < 0):
         raise RuntimeError(f"normal expects all elements of std >= 0.0, got {np.min(spread)}")
     if size is not None:
         shape = checked_size((size,) if isinstance(size, (tuple, list)) else (size,), "normal")
@@ -200,8 +200,13 @@ def normal(
             raise TypeError("normal() of two numbers needs a size: normal(0.0, 1.0, (2, 3))")
         shape = ops.broadcast_shapes(np.shape(center), np.shape(spread))
         dtype = (mean if isinstance(mean, Tensor) else std).array.dtype
-    values = _gaussian(shape, dtype, generator) * spread + center
-    return finish(np.asarray(values, dtype), out, device, requires_grad)
+    values = np.asarray(_gaussian(shape, dtype, generator))
+    if type(center) is type(spread) is float:
+        values *= spread
+        values += center
+    else:
+        values = np.asarray(values * spread + center, dtype)
+    return finish(values, out, device, requires_grad)
 
 
 def poisson(input, generator=None) -> Tensor:

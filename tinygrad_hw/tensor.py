@@ -129,12 +129,11 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     @staticmethod
     def _parts(op: Op, args: tuple, kwargs: dict, computed: tuple) -> tuple:
         """The results of an op that cuts its first argument into views: one node for all of them."""
-        source, recording = args[0], mode.recording
+        source, further, recording = args[0], args[1:], mode.recording
         results = tuple(map(Tensor._wrap, computed))
         if isinstance(source, Tensor):
             for place, result in enumerate(results):
-                step = (_part, (op, args[1:], kwargs, place), _NO_OPTIONS)
-                result._become_view(source, step, recording)
+                result._become_view(source, (_part, (op, further, kwargs, place), _NO_OPTIONS), recording)
         if recording and results and results[0].array.dtype.kind == "f":
             node = link(op, op.bind(args, kwargs), results)
             if node is not None:

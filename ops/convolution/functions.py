@@ -42,7 +42,7 @@ def _check(name: str, input, weight, bias, dims: int, groups: int, transposed: b
     if weight.shape[0] % groups:
         raise RuntimeError(f"Given groups={groups}, expected weight to be divisible by {groups} at "
                            f"dimension 0, but got weight of size {list(weight.shape)} instead")
-    if bias is not None and tuple(bias.shape) != (outputs,):
+    if bias is not None and shape_of(bias) != (outputs,):
         raise RuntimeError(f"Given weight of size {list(weight.shape)}, expected bias to be "
                            f"1-dimensional with {outputs} elements, but got bias of size "
                            f"{list(bias.shape)} instead")
@@ -106,7 +106,7 @@ def _conv(name: str, dims: int, input, weight, bias, stride, padding, dilation, 
     _check(name, input, weight, bias, dims, groups, False)
     stride, dilation = pair(stride, "stride", dims), pair(dilation, "dilation", dims)
     input, added = _batched(input, dims)
-    kernel = tuple(weight.shape[2:])
+    kernel = shape_of(weight)[2:]
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
             raise RuntimeError(f"Invalid padding string: '{padding}'; use 'same', 'valid' or numbers")
@@ -121,7 +121,7 @@ def _conv(name: str, dims: int, input, weight, bias, stride, padding, dilation, 
     _check_window(input, kernel, stride, padding, dilation)
     convolve = signal_convolution if dims == 1 else convolution
     result = convolve(input, weight, bias, stride, padding, dilation, groups)
-    return reshape(result, tuple(result.shape[1:])) if added else result
+    return reshape(result, shape_of(result)[1:]) if added else result
 
 
 _checked: dict = {}  # keys of calls that passed all checks -> their options as tuples
@@ -191,7 +191,7 @@ def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, 
         result = convolution_input(input, weight, shape, stride, padding, dilation, groups)
     if bias is not None:
         result = ops.add(result, reshape(bias, (bias.shape[0],) + (1,) * dims))
-    return reshape(result, tuple(result.shape[1:])) if added else result
+    return reshape(result, shape_of(result)[1:]) if added else result
 
 
 # ------------------------------------------------------------------ convolutions

@@ -12,7 +12,15 @@ import numpy as np
 
 from ops.core import Bad, case, composite, op
 from ops.elementwise.masking import zeros_of
-from ops.elementwise.pointwise import by_element, is_bool, large, numeric, pointwise, tensor_only
+from ops.elementwise.pointwise import (
+    by_element,
+    is_bool,
+    large,
+    numeric,
+    pointwise,
+    several,
+    tensor_only,
+)
 from ops.lazy import LazyModule
 from ops.promotion import floating, operands, result_dtype
 from ops.samples import binary, spaced, unary
@@ -258,7 +266,7 @@ def sign(input):
     tensor_only(input)
     if is_bool(input):
         return input.copy()
-    if large(input):
+    if several(input):
         return _pieces.sign(input)
     # unlike np.sign this makes NaN 0
     return np.subtract(np.greater(input, 0), np.less(input, 0), dtype=input.dtype)

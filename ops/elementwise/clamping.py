@@ -14,7 +14,7 @@ from ops.core import Bad, Traced, case, composite, op
 from ops.elementwise.arithmetic import mul
 from ops.elementwise.comparison import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt
 from ops.elementwise.masking import keep_where, where, zero_where
-from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise, tensor_only
+from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise, several, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import not_a_tensor, operands
 from ops.samples import binary, spaced
@@ -197,7 +197,7 @@ def clamp(input, min=None, max=None):
     """
     tensor_only(input)
     if input.dtype.kind == "f" and type(min) in _BOUNDS and type(max) in _BOUNDS and min is not max:
-        if large(input):
+        if large(input) or min and max and several(input):  # a bound 0 has two signs, one for each way
             return _pieces.clip(input, *_limits(min, max))
         input = input if min is None else np.maximum(input, min)
         return input if max is None else np.minimum(input, max)

@@ -12,7 +12,7 @@ from ops.elementwise.comparison import eq, le, logical_and
 from ops.elementwise.division import div
 from ops.elementwise.exponential import log_of, pow, sigmoid
 from ops.elementwise.masking import zero_where, zeros_of
-from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise, tensor_only
+from ops.elementwise.pointwise import by_element, not_implemented, pointwise, several, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import binary, spaced
@@ -130,13 +130,13 @@ def lerp(input, end, weight):
     """
     tensor_only(input, end)
     for name, value in (("end", end), ("weight", weight)):
-        if hasattr(value, "dtype") and value.dtype != input.dtype:
+        if type(value) is not float and hasattr(value, "dtype") and value.dtype != input.dtype:
             raise RuntimeError(
                 f"lerp: expected dtype {input.dtype} for `{name}` but got dtype {value.dtype}"
             )
     if input.dtype.kind != "f":
         raise not_implemented("lerp", input.dtype)
-    if type(weight) is float and large(input) and end.shape == input.shape:
+    if type(weight) is float and several(input) and end.shape == input.shape:
         return _pieces.lerp(input, end, weight)
     change = pointwise(np.subtract, end, input)
     near = pointwise(np.add, input, pointwise(np.multiply, change, weight))

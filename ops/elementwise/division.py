@@ -13,7 +13,7 @@ import numpy as np
 from ops.core import Bad, case, composite, op
 from ops.elementwise.arithmetic import mul, neg
 from ops.elementwise.masking import zeros_of
-from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise
+from ops.elementwise.pointwise import by_element, not_implemented, pointwise, several
 from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import binary, spaced
@@ -21,6 +21,7 @@ from ops.samples import binary, spaced
 __all__ = ["div", "divide", "floor_divide", "fmod", "remainder", "true_divide"]
 
 _kernels = LazyModule("ops.kernels.division")
+_FLOAT32 = np.dtype(np.float32)
 
 _MISMATCH = Bad(
     (np.ones(2), np.ones(3)), {}, RuntimeError, r"size of tensor a \(2\) must match.*b \(3\)"
@@ -40,11 +41,15 @@ def _check_divisor(other) -> None:
 
 def _pair(a, b) -> tuple[np.ndarray, np.ndarray] | None:
     """The operands for a kernel, if it takes them: many float32, divided by as many or by one."""
-    if not (large(a) and a.dtype == b.dtype == np.float32 and (b.shape == a.shape or b.size == 1)):
+    if not (several(a) and a.dtype is b.dtype is _FLOAT32 and (b.shape == a.shape or b.size == 1)):
         return None
+    if b.shape == a.shape:
+        return a, b
     if b.ndim > a.ndim:
         return None
-    return a, b if b.shape == a.shape else np.full_like(a, b.item())
+    repeated = np.empty_like(a)
+    repeated.fill(b.item())
+    return a, repeated
 
 
 def _floor_divide(a, b):

@@ -13,7 +13,7 @@ from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.items import add_at, getitem
-from ops.indexing.places import add_to_places, check_bounds, places_along
+from ops.indexing.places import add_to_places, check_bounds, pick_along, places_along
 from ops.lazy import LazyModule
 from ops.samples import spaced
 from ops.shape.layout import reshape, zeros_like_view
@@ -119,7 +119,7 @@ def gather(input, dim, index, *, sparse_grad=False):
         return rows.reshape(index.shape)
     shape = list(index.shape)
     shape[dim] = input.shape[dim]
-    return np.take_along_axis(_corner(input, shape), index, dim)
+    return pick_along(_corner(input, shape), index, dim)
 
 
 def _checked_source(name: str, input, dim: int, index, src) -> np.ndarray:

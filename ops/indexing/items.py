@@ -179,7 +179,10 @@ def assign(array: np.ndarray, index, value) -> None:
     >>> a
     array([5., 0., 5.])
     """
-    view, arrays = parse_index(index, array.shape)
+    if _only_arrays(index):
+        view, arrays = ..., index if type(index) is tuple else (index,)
+    else:
+        view, arrays = parse_index(index, array.shape)
     if not isinstance(value, (np.ndarray, np.generic, int, float)):
         raise TypeError(f"can't assign a {type(value).__name__} to a tensor of dtype {array.dtype}")
     target = array[view]
@@ -192,6 +195,7 @@ def assign(array: np.ndarray, index, value) -> None:
     try:
         target[... if arrays is None else arrays] = value
     except IndexError:
+        parse_index(index, array.shape)
         pick(target, arrays)
         raise
     except (TypeError, ValueError):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, dtype_of, op
 from ops.elementwise.arithmetic import mul
+from ops.indexing.places import add_to_rows
 from ops.indexing.slices import index_add
 from ops.samples import spaced
 from ops.shape.layout import reshape
@@ -61,14 +62,18 @@ def _weight_grad(g, input, weight_shape, padding_idx, scale_grad_by_freq):
     rows, width = weight_shape
     places = array_of(input).reshape(-1)
     g = reshape(g, (places.size, width))
-    factor = np.ones(places.size, dtype_of(g))
-    if scale_grad_by_freq:
-        factor /= np.bincount(places, minlength=rows)[places]
-    if padding_idx is not None:
-        factor[places == padding_idx % rows] = 0
     if scale_grad_by_freq or padding_idx is not None:
+        factor = np.ones(places.size, dtype_of(g))
+        if scale_grad_by_freq:
+            factor /= np.bincount(places, minlength=rows)[places]
+        if padding_idx is not None:
+            factor[places == padding_idx % rows] = 0
         g = mul(g, factor[:, None])
-    return index_add(np.zeros(weight_shape, dtype_of(g)), 0, places, g)
+    total = np.zeros(weight_shape, dtype_of(g))
+    if type(g) is not np.ndarray:
+        return index_add(total, 0, places, g)
+    add_to_rows(total, places, g)
+    return total
 
 
 def _embedding_cases(rng):

@@ -13,7 +13,8 @@ import numpy as np
 
 from ops.lazy import LazyModule
 
-__all__ = ["add_to_places", "add_to_rows", "check_bounds", "from_the_start", "inside", "places_along"]
+__all__ = ["add_to_places", "add_to_rows", "check_bounds", "from_the_start", "inside", "pick_along",
+           "places_along"]
 
 _kernels = LazyModule("ops.kernels.scatter")
 _SMALL = 128  # elements; NumPy adds 31 rows of 31 in 30 microseconds, the kernel in 3
@@ -102,7 +103,20 @@ def places_along(index: np.ndarray, dim: int, shape: tuple[int, ...]) -> np.ndar
            [4, 4]])
     """
     others = _others if index.size <= _KEPT else _others.__wrapped__
+    index = index if index.dtype is _INT64 else index.astype(np.int64)
     return index * math.prod(shape[dim + 1:]) + others(index.shape, dim, tuple(shape))
+
+
+def pick_along(array: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:
+    """`numpy.take_along_axis`, in half its time where the memory is in order.
+
+    >>> pick_along(np.array([[1, 2], [3, 4]]), np.array([[1], [0]]), 1)
+    array([[2],
+           [3]])
+    """
+    if not array.flags.c_contiguous:
+        return np.take_along_axis(array, index, dim)
+    return array.reshape(-1).take(places_along(index, dim, array.shape))
 
 
 @functools.lru_cache(maxsize=64)

@@ -29,7 +29,7 @@ class _OutOfRange(IndexError, RuntimeError):
 def _vector(name: str, index, size: int, dim: int, error: type = IndexError,
             negative: bool = False) -> np.ndarray:
     """``index`` as a checked 1-D array."""
-    if index.dtype not in _INTEGERS:
+    if index.dtype is not _INTEGERS[0] and index.dtype not in _INTEGERS:
         raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}")
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got shape {list(index.shape)}")
@@ -109,7 +109,7 @@ def _source(name: str, input, dim: int, index, source) -> None:
         error = IndexError if name == "index_copy" else RuntimeError
         raise error(f"{name}(): Number of indices ({index.size}) should be equal to source.size(dim): "
                     f"({count}), for dim: {dim}")
-    theirs, ours = ([n for d, n in enumerate(a.shape) if d != dim] for a in (source, input))
+    theirs, ours = (a.shape[:dim] + a.shape[dim + 1:] for a in (source, input))
     if theirs != ours and input.ndim:
         raise RuntimeError(f"{name}(): source tensor shape must match self tensor shape, excluding the "
                            f"specified dimension {dim}. Got self.shape = {list(input.shape)} "
@@ -179,13 +179,13 @@ def index_add(input, dim, index, source, *, alpha=1):
     _source("index_add", input, dim, index, source)
     if input.ndim == 0:
         return input + source.reshape(()) * _factor(alpha, input.dtype)
-    out = np.array(np.moveaxis(input, dim, 0), order="C")
-    values = np.moveaxis(source, dim, 0) if source.ndim else source[None]
+    out = np.array(np.moveaxis(input, dim, 0) if dim else input, order="C")
+    values = source[None] if source.ndim == 0 else np.moveaxis(source, dim, 0) if dim else source
     if out.size:
         values = values if alpha == 1 else values * _factor(alpha, out.dtype)
         width = out.size // len(out)
         add_to_rows(out.reshape(-1, width), index, values.reshape(-1, width))
-    return np.ascontiguousarray(np.moveaxis(out, 0, dim))
+    return np.ascontiguousarray(np.moveaxis(out, 0, dim)) if dim else out
 
 
 def _copy_reference(input, dim, index, source):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ops.contracts import check_rows
-from ops.core import Bad, array_of, case, composite, dtype_of, op
+from ops.core import Bad, Traced, array_of, case, composite, dtype_of, op, shape_of
 from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where
@@ -33,6 +33,7 @@ from ops.shape.layout import permute, reshape, zeros_like_view
 __all__ = ["cross_entropy", "nll_loss", "nll_rows"]
 
 _kernels = LazyModule("ops.kernels.loss")
+_ARRAYS, _INT64 = (np.ndarray, Traced), np.dtype(np.int64)
 
 
 # ------------------------------------------------------------------ what is refused
@@ -75,6 +76,15 @@ def _prepare(name: str, input, target, weight) -> int:
         raise RuntimeError(f"weight tensor should be defined either for all {classes} classes or no "
                            f"classes but got weight tensor of shape: {list(weight.shape)}")
     return classes
+
+
+def _are_rows(input, target) -> bool:
+    """Whether there is nothing to check or to bring into shape: floats (N, C) and int64 numbers (N,)."""
+    if not isinstance(input, _ARRAYS) or not isinstance(target, _ARRAYS):
+        return False
+    shape = shape_of(input)
+    return len(shape) == 2 and shape_of(target) == shape[:1] and dtype_of(input).kind == "f" and (
+        dtype_of(target) is _INT64)
 
 
 def _class_numbers(input, target, weight):
@@ -202,6 +212,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
+    if weight is None and _are_rows(input, target):
+        return nll_rows(input, array_of(target), None, ignore_index, reduction)
     _prepare("nll_loss", input, target, weight)
     labels = _class_numbers(input, target, weight)
     _require_shapes(input, target)
@@ -299,6 +311,8 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
+    if weight is None and label_smoothing == 0 and _are_rows(input, target):
+        return softmax_cross_entropy(input, array_of(target), None, ignore_index, reduction)[0]
     classes = _prepare("cross_entropy", input, target, weight)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")

@@ -9,7 +9,7 @@ import numpy as np
 from ops.activation.smooth import softplus
 from ops.broadcasting import broadcast_shapes
 from ops.callers import warn_user
-from ops.core import Bad, array_of, case, composite, dtype_of, op
+from ops.core import Bad, array_of, case, composite, dtype_of, op, shape_of
 from ops.elementwise.arithmetic import add, mul, neg, square, sub
 from ops.elementwise.clamping import clamp_min
 from ops.elementwise.combining import xlogy
@@ -321,10 +321,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     require_same_shape("gaussian_nll_loss", input, target)
     if isinstance(var, (int, float)):
         var = np.full(input.shape, var, dtype_of(input))
-    if tuple(var.shape) != tuple(input.shape):
-        if tuple(var.shape) == tuple(input.shape[:-1]):
+    if shape_of(var) != shape_of(input):
+        if shape_of(var) == shape_of(input)[:-1]:
             var = unsqueeze(var, -1)
-        elif tuple(var.shape) != (*input.shape[:-1], 1):
+        elif shape_of(var) != (*input.shape[:-1], 1):
             raise ValueError(f"var is of incorrect size: {tuple(var.shape)} for an input of "
                              f"{tuple(input.shape)}")
     values = array_of(var)

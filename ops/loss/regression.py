@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from ops.callers import warn_user
-from ops.core import Bad, array_of, case, composite, dtype_of, op
+from ops.core import Bad, Traced, case, composite, dtype_of, op, shape_of
 from ops.elementwise.arithmetic import mul, neg, sign, sub
 from ops.elementwise.clamping import clamp
 from ops.elementwise.division import div
@@ -106,10 +106,10 @@ def refuse_swapped(name: str, input, target) -> None:
 
 
 def _shape_of(name: str, argument: str, position: int, value) -> tuple:
-    if not isinstance(array_of(value), (np.ndarray, np.generic)):
+    if not isinstance(value, (np.ndarray, np.generic, Traced)):
         raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not "
                         f"{type(value).__name__}")
-    return value.shape
+    return shape_of(value)
 
 
 def all_broadcast(shape: tuple, other: tuple) -> bool:

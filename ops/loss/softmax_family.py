@@ -29,6 +29,8 @@ def _by_rows(kernel, dim: int, *arrays):
     shape = arrays[0].shape
     if not shape:
         return kernel(*(array.reshape(1, 1) for array in arrays)).reshape(())
+    if dim == 1 and len(shape) == 2 and arrays[0].size:
+        return kernel(*arrays)
     if dim == len(shape) - 1 and arrays[0].size:
         return kernel(*(array.reshape(-1, shape[dim]) for array in arrays)).reshape(shape)
     moved = [np.moveaxis(array, dim, -1) for array in arrays]

@@ -9,7 +9,7 @@ import string
 import numpy as np
 
 import ops
-from ops.core import Bad, case, composite, dtype_of
+from ops.core import Bad, case, composite, dtype_of, shape_of
 from ops.elementwise.arithmetic import mul
 from ops.matrix.products import bmm
 from ops.reduction.totals import sum
@@ -128,7 +128,7 @@ def _ordered(operand, term: list[str], order: list[str]):
 
 
 def _shaped(operand, shape: tuple[int, ...]):
-    return operand if tuple(operand.shape) == shape else reshape(operand, shape)
+    return operand if shape_of(operand) == shape else reshape(operand, shape)
 
 
 def _without(shape, term: list[str], label: str) -> tuple[int, ...]:
@@ -176,7 +176,7 @@ def einsum(equation, *operands):
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = operands[0]
     operands = list(operands)
-    labels, result = _parse(equation, tuple(tuple(operand.shape) for operand in operands))
+    labels, result = _parse(equation, tuple(shape_of(operand) for operand in operands))
     terms = [_diagonals(operand, term) for operand, term in zip(operands, labels)]
     value, term = terms[0]
     for position, (other, other_term) in enumerate(terms[1:], 1):

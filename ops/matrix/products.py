@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand
-from ops.core import Bad, array_of, case, composite, op
+from ops.core import Bad, array_of, case, composite, op, shape_of
 from ops.lazy import LazyModule
 from ops.matrix.vectors import dot, expect_dims, mv, refuse_bool, same_dtype, swap_last, vector_times_matrix
 from ops.reduction.totals import sum
@@ -169,7 +169,7 @@ def linear(input, weight, bias=None):
     if weight.ndim != 2:
         expect_dims("linear", weight=(weight, 2))
     if input.ndim == 0 or input.shape[-1] != weight.shape[1]:
-        _refuse_features(tuple(input.shape), *weight.shape)
+        _refuse_features(shape_of(input), *weight.shape)
     if input.dtype != weight.dtype or bias is not None and input.dtype != bias.dtype:
         same_dtype("linear", input, weight, *([] if bias is None or bias.dtype == weight.dtype else [bias]))
     if bias is not None and bias.shape != (weight.shape[0],):
@@ -265,7 +265,7 @@ def matmul(input, other):
         return dot(input, other)
     if other.ndim == 1:
         product = mv(merge_rows(input) if input.ndim > 2 else input, other)
-        return reshape(product, tuple(input.shape[:-1])) if input.ndim > 2 else product
+        return reshape(product, shape_of(input)[:-1]) if input.ndim > 2 else product
     if input.ndim == 1 and other.ndim == 2:
         return vector_times_matrix(input, other)
     if input.ndim == 1:
@@ -273,7 +273,7 @@ def matmul(input, other):
         return reshape(product, (*other.shape[:-2], other.shape[-1]))
     if other.ndim == 2:
         return reshape(mm(merge_rows(input), other), (*input.shape[:-1], other.shape[1]))
-    batch = broadcast_shapes(tuple(input.shape[:-2]), tuple(other.shape[:-2]))
+    batch = broadcast_shapes(shape_of(input)[:-2], shape_of(other)[:-2])
     (m, k), n = input.shape[-2:], other.shape[-1]
     count = int(np.prod(batch))
     first = reshape(expand(input, (*batch, m, k)), (count, m, k))

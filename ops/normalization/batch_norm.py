@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, array_of, case, composite, dtype_of
+from ops.core import Bad, array_of, case, composite, dtype_of, shape_of
 from ops.elementwise.arithmetic import mul, neg, sub
 from ops.normalization.affine import channel_affine
 from ops.normalization.channel_norm import channel_norm, check_floating, count_of, norm_reference
@@ -17,7 +17,7 @@ __all__ = ["batch_norm", "group_norm", "instance_norm"]
 
 def _check_channels(channels: int, **tensors) -> None:
     for name, value in tensors.items():
-        if value is not None and tuple(value.shape) != (channels,):
+        if value is not None and shape_of(value) != (channels,):
             raise RuntimeError(
                 f"{name} should contain {channels} elements not {array_of(value).size}: the input has "
                 f"{channels} channels, {name} has shape {tuple(value.shape)}"
@@ -126,7 +126,7 @@ def batch_norm(
            [ 1.]])
     """
     check_floating("batch_norm", input)
-    shape = tuple(input.shape)
+    shape = shape_of(input)
     if len(shape) < 2:
         raise IndexError(f"batch_norm expects an input (N, C, ...), got shape {shape}")
     if training:
@@ -207,7 +207,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     array([[-1.,  1.,  0.,  0.]])
     """
     check_floating("group_norm", input)
-    shape = tuple(input.shape)
+    shape = shape_of(input)
     if len(shape) < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
     if num_groups < 1 or shape[1] % num_groups:
@@ -216,7 +216,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
             f"{list(shape)} and num_groups={num_groups}"
         )
     for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None and tuple(value.shape) != (shape[1],):
+        if value is not None and shape_of(value) != (shape[1],):
             raise RuntimeError(
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but"
                 f" got {name} of shape {list(value.shape)} and input of shape {list(shape)}"
@@ -303,7 +303,7 @@ def instance_norm(
             [ 0.,  0.]]])
     """
     check_floating("instance_norm", input)
-    shape = tuple(input.shape)
+    shape = shape_of(input)
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise RuntimeError(

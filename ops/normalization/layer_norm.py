@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, case, composite, dtype_of
+from ops.core import Bad, case, composite, dtype_of, shape_of
 from ops.elementwise.arithmetic import add, mul
 from ops.elementwise.exponential import rsqrt
 from ops.normalization.channel_norm import channel_norm, check_floating
@@ -42,12 +42,12 @@ def _check_normalized(name: str, input, normalized_shape, **tensors) -> tuple[in
             "element, but got normalized_shape = []"
         )
     for label, value in tensors.items():
-        if value is not None and tuple(value.shape) != normal:
+        if value is not None and shape_of(value) != normal:
             raise RuntimeError(
                 f"Expected {label} to be of same shape as normalized_shape, but got {label} of shape "
                 f"{list(value.shape)} and normalized_shape = {list(normal)}"
             )
-    if tuple(input.shape[-len(normal):]) != normal:
+    if shape_of(input)[-len(normal):] != normal:
         expected = ", ".join(map(str, normal))
         raise RuntimeError(
             f"Given normalized_shape={list(normal)}, expected input with shape [*, {expected}], but got "
@@ -86,7 +86,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     array([[-1.,  1.]])
     """
     normal = _check_normalized("layer_norm", input, normalized_shape, weight=weight, bias=bias)
-    shape, size = tuple(input.shape), math.prod(normal)
+    shape, size = shape_of(input), math.prod(normal)
     matrix = math.prod(shape[:len(shape) - len(normal)]), size
     rows = input if shape == matrix else reshape(input, matrix)
     if normal != (size,):

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ops.callers import warn_user
-from ops.core import Bad, array_of, case, composite, dtype_of, op
+from ops.core import Bad, array_of, case, composite, dtype_of, op, shape_of
 from ops.lazy import LazyModule
 from ops.pooling.adaptive_pool import adaptive_avg_pool1d, adaptive_avg_pool2d
 from ops.pooling.windows import INNER, planes
@@ -191,7 +191,7 @@ def _check_mode(input, mode, align_corners, antialias) -> None:
 
 
 def _check_input(input, output_size, mode) -> None:
-    spatial = tuple(input.shape[2:])
+    spatial = shape_of(input)[2:]
     if min(*spatial, *output_size) <= 0:
         raise RuntimeError("Input and output sizes should be greater than 0, but got input "
                            f"{spatial} and output {tuple(output_size)}")
@@ -303,7 +303,7 @@ def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corne
                         f"{type(input).__name__}")
     if size is not None and recompute_scale_factor and scale_factor is None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-    spatial = tuple(input.shape[2:])
+    spatial = shape_of(input)[2:]
     output_size, factors = _sizes(size, scale_factor, spatial)
     _check_mode(input, mode, align_corners, antialias)
     if mode == "area":

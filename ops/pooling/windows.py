@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ops.core import Bad, Traced, dtype_of
+from ops.core import Bad, Traced, dtype_of, shape_of
 from ops.lazy import LazyModule
 from ops.reduction.totals import TYPE_NAMES
 
@@ -132,7 +132,7 @@ def windows_of(name, dims, input, kernel_size, stride, padding, dilation, ceil_m
     dilation = sizes_of(name, "dilation", dilation, dims)
     if dims == 1:
         kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
-    return _windows(tuple(input.shape[-3:]), kernel, stride, padding, dilation, bool(ceil_mode))
+    return _windows(shape_of(input)[-3:], kernel, stride, padding, dilation, bool(ceil_mode))
 
 
 def planes(array: np.ndarray) -> np.ndarray:

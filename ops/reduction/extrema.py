@@ -17,6 +17,7 @@ from ops.elementwise.clamping import maximum, minimum
 from ops.elementwise.division import div
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.gather import scatter_add
+from ops.indexing.places import pick_along
 from ops.reduction.totals import BAD_DIMS, keep_reduced, normalize_dims, reduce_cases
 from ops.samples import NO_TENSOR, spaced
 from ops.shape.layout import reshape, zeros_like_view
@@ -100,7 +101,7 @@ def choose(input, dim, keepdim: bool, positions) -> tuple:
     """The values at ``positions`` (with the dimension kept) and the positions themselves, int64."""
     if input.ndim == 0:
         return input.copy(), np.zeros((), np.int64)
-    values = np.take_along_axis(input, positions, dim)
+    values = pick_along(input, positions, dim)
     return (values, positions) if keepdim else (values.squeeze(dim), positions.squeeze(dim))
 
 
@@ -278,7 +279,7 @@ def max_dim(input, dim, keepdim=False):
     tensor_only(input)
     dim = one_dim(dim, input.ndim)
     require_elements("max", input, dim)
-    return choose(input, dim, keepdim, np.argmax(at_least_1d(input), axis=dim, keepdims=True))
+    return choose(input, dim, keepdim, at_least_1d(input).argmax(dim, keepdims=True))
 
 
 @op(**chosen_record(lambda row: builtins.min(range(len(row)), key=lambda i: row[i])))
@@ -291,7 +292,7 @@ def min_dim(input, dim, keepdim=False):
     tensor_only(input)
     dim = one_dim(dim, input.ndim)
     require_elements("min", input, dim)
-    return choose(input, dim, keepdim, np.argmin(at_least_1d(input), axis=dim, keepdims=True))
+    return choose(input, dim, keepdim, at_least_1d(input).argmin(dim, keepdims=True))
 
 
 def _three_forms(name, everything, along, pairwise, input, dim, keepdim, other):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ops.core import Bad, case, composite, op
 from ops.elementwise.pointwise import not_implemented, tensor_only
+from ops.indexing.places import pick_along
 from ops.lazy import LazyModule
 from ops.reduction.extrema import (
     BAD_CHOICE,
@@ -46,7 +47,7 @@ def _order(input, dim: int, descending: bool) -> np.ndarray:
 
 def _taken(input, dim: int, positions) -> tuple:
     """Values at positions along ``dim``, and the positions; 0-d for a 0-d input."""
-    values = np.take_along_axis(at_least_1d(input), positions, dim)
+    values = pick_along(at_least_1d(input), positions, dim)
     positions = np.ascontiguousarray(positions)
     return (values.reshape(()), positions.reshape(())) if input.ndim == 0 else (values, positions)
 
@@ -133,6 +134,10 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     if not 0 <= k <= size:
         raise RuntimeError(f"selected index k out of range: k={k}, but dimension {dim} has size {size}")
     if 0 < k <= _FEW and input.dtype.kind == "f" and input.size >= _MANY:
+        if dim == input.ndim - 1:
+            values, indices = _kernels.largest(np.ascontiguousarray(input).reshape(-1, size), k, not largest)
+            shape = (*input.shape[:-1], k)
+            return values.reshape(shape), indices.reshape(shape)
         rows = np.moveaxis(wide, dim, -1)
         values, indices = _kernels.largest(np.ascontiguousarray(rows).reshape(-1, size), k, not largest)
         return tuple(np.moveaxis(part.reshape(*rows.shape[:-1], k), -1, dim) for part in (values, indices))

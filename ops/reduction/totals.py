@@ -67,7 +67,7 @@ def keep_reduced(g, shape: tuple[int, ...], dim):
     (2, 1)
     """
     dims = normalize_dims(dim, len(shape))
-    return reshape(g, tuple(1 if d in dims else n for d, n in enumerate(shape)))
+    return reshape(g, tuple([1 if d in dims else n for d, n in enumerate(shape)]))
 
 
 def reduced_count(shape: tuple[int, ...], dim) -> int:
@@ -146,7 +146,10 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     array([4., 6.])
     """
     tensor_only(input)
-    dtype = as_dtype(dtype) or (input.dtype if input.dtype.kind == "f" else INT64)
+    if dtype is None:
+        dtype = input.dtype if input.dtype.kind == "f" else INT64
+    else:
+        dtype = as_dtype(dtype)
     dims = normalize_dims(dim, input.ndim)
     result = by_rows(_kernels.sum, input, dims, keepdim) if dtype is input.dtype else None
     return np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype) if result is None else result

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.broadcasting import broadcast_shapes, expand
-from ops.core import Bad, array_of, case, composite, shape_of
+from ops.broadcasting import broadcast_shapes, expand, sum_to
+from ops.core import Bad, array_of, case, composite, op, shape_of
 from ops.samples import spaced
 from ops.shape.layout import reshape, transpose
 from ops.shape.views import several
@@ -13,7 +13,8 @@ from ops.shape.views import several
 __all__ = ["broadcast_tensors", "broadcast_to", "expand_as", "meshgrid"]
 
 
-@composite(
+@op(
+    grad=dict(input=lambda g, input_shape: sum_to(g, input_shape)), view=True,
     samples=lambda rng: iter([case(spaced(rng, (3, 1)), (2, 3, 2)), case(spaced(rng, ()), (2,)),
                               case(spaced(rng, (0, 1)), (0, 3))]),
     reference=lambda input, size: np.broadcast_to(input, size),
@@ -25,7 +26,7 @@ def broadcast_to(input, size):
     >>> broadcast_to(np.ones(3), (2, 3)).shape
     (2, 3)
     """
-    return expand(input, size)
+    return expand.forward(input, size)
 
 
 @composite(

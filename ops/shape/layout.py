@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, case, composite, dtype_of, op, shape_of
+from ops.core import Bad, case, dtype_of, op
 from ops.dims import wrap_dim, wrap_dims
 from ops.promotion import as_dtype
 from ops.samples import NO_TENSOR, spaced
@@ -170,7 +170,8 @@ def _flatten_reference(input, start_dim=0, end_dim=-1):
     return _reshape_reference(input, sizes[:start] + [math.prod(sizes[start:end + 1])] + sizes[end + 1:])
 
 
-@composite(
+@op(
+    grad=dict(input=lambda g, input_shape: reshape(g, input_shape)), view=True,
     samples=lambda rng: iter([case(spaced(rng, (2, 3, 4))), case(spaced(rng, (2, 3, 4)), 1),
                               case(spaced(rng, ())),
                               case(spaced(rng, (2, 3, 4, 2)), -3, 2), case(spaced(rng, (2, 0, 3)), 1)]),
@@ -190,8 +191,8 @@ def flatten(input, start_dim=0, end_dim=-1):
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim, got "
                            f"{start_dim} and {end_dim} for shape {list(input.shape)}")
-    sizes = shape_of(input)
-    return reshape(input, (*sizes[:start], math.prod(sizes[start:end + 1]), *sizes[end + 1:]))
+    sizes = input.shape
+    return input.reshape((*sizes[:start], math.prod(sizes[start:end + 1]), *sizes[end + 1:]))
 
 
 # ------------------------------------------------------------------ dimensions of size 1
@@ -313,6 +314,11 @@ def transpose(input, dim0, dim1):
     >>> transpose(np.ones((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
+    if type(dim0) is type(dim1) is int and input.ndim:
+        try:
+            return input.swapaxes(dim0, dim1)
+        except IndexError:  # in PyTorch's words below
+            pass
     dim0, dim1 = wrap_dim(dim0, input.ndim), wrap_dim(dim1, input.ndim)
     return input.swapaxes(dim0, dim1) if input.ndim else input[...]
 

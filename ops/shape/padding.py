@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.core import Bad, case, composite, op
+from ops.core import Bad, case, composite, op, shape_of
 from ops.indexing.slices import index_select
 from ops.samples import spaced
 from ops.shape.layout import clone
@@ -181,7 +181,7 @@ def pad(input, pad, mode="constant", value=None):
                                   "'replicate' or 'circular'")
     if value:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument, got {value}')
-    _check_mode(tuple(input.shape), pad, mode, pairs)
+    _check_mode(shape_of(input), pad, mode, pairs)
     result = input
     for dim, (size, (before, after)) in enumerate(zip(input.shape, pairs)):
         if before or after:

@@ -226,9 +226,8 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
             if any(several):
                 wanted |= bit
                 edges.extend(several)
-                fits.append(
-                    [edge and (_shape(item), item.array_dtype) for edge, item in zip(several, value)]
-                )
+                fits.append([edge and (item.array_shape, item.array_dtype)
+                             for edge, item in zip(several, value)])
     if not wanted:
         return None
     plan = op.plans.get(wanted)
@@ -283,9 +282,7 @@ class OpNode(Node):
                 origin = (counter, counter[0], position)
                 value = value.stored if value.deferred else value.array
             else:
-                value = values[position]
-                array = value.array if isinstance(value, Traced) and not value.deferred else None
-                value = _shape(value) if array is None else array.shape
+                value = _shape(values[position])
             saved.append(value)
             origins.append(origin)
 
@@ -384,5 +381,5 @@ def _save_several(values) -> tuple:
 def _shape(value):
     """The shape of a Tensor, an array or a number, or the shapes of several."""
     if isinstance(value, Traced):
-        return (value.stored if value.deferred else value.array).shape
-    return tuple(map(_shape, value)) if type(value) in (tuple, list) else np.shape(value)
+        return value.array_shape
+    return tuple([_shape(item) for item in value]) if type(value) in (tuple, list) else np.shape(value)

@@ -104,9 +104,9 @@ MISTAKES = {
                  "mat1 and mat2 shapes cannot be multiplied (2x196 and 256x10)",
                  "got 196 features per sample", "in_features=256",
                  "raised in fc: Linear(in_features=256", "called with (2, 196)",
-                 "reshape of (2, 4, 7, 7)", "behind features.3"),
+                 "flatten of (2, 4, 7, 7)", "behind features.3"),
     "features, nothing recorded": (lambda: torch.no_grad()(Net())(values(2, 3, 20, 20)), RuntimeError,
-                                   "raised in fc", "reshape of (2, 4, 7, 7)"),
+                                   "raised in fc", "flatten of (2, 4, 7, 7)"),
     "no flatten": (lambda: nn.Linear(16, 2)(values(3, 1, 4, 4)), RuntimeError,
                    "flatten the 3 dimensions behind the batch first: x.flatten(1)"),
     "no batch dimension": (lambda: nn.Linear(16, 2)(values(4, 4)), RuntimeError,
@@ -270,7 +270,7 @@ def test_the_line_that_made_the_wrong_shape_is_told():
     with pytest.raises(RuntimeError) as caught:
         Net()(values(2, 3, 20, 20))
     line = Net.forward.__code__.co_firstlineno + 1
-    assert re.search(rf"reshape of \(2, 4, 7, 7\), made at .*test_errors\.py:{line} in forward, behind",
+    assert re.search(rf"flatten of \(2, 4, 7, 7\), made at .*test_errors\.py:{line} in forward, behind",
                      told(caught.value))
 
 

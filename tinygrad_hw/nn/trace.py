@@ -71,7 +71,7 @@ def name_layer(module, args: tuple, error: Exception) -> None:
     ...     for part in error._origin.note.split("; "):
     ...         print(part.partition(", made at")[0])  # and then the line
     raised in 2: Linear(in_features=2, out_features=1, bias=True), called with (3,)
-    that is reshape of (1, 3)
+    that is flatten of (1, 3)
     """
     if "_modules" not in vars(module):  # Module.__init__ did not run: the error says so itself
         return

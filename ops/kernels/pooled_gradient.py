@@ -246,13 +246,13 @@ def pooled_gradient(grad, x, weight, out, places, stride, padding, relu, needs):
         stride, padding: pairs.
         needs: whether the gradients of input, weight and bias are wanted.
 
-    >>> x, weight = np.ones((2, 1, 4, 4)), np.ones((1, 1, 3, 3))
+    >>> x, weight = np.ones((2, 1, 6, 6)), np.ones((1, 1, 5, 5))
     >>> grad, places = np.ones((2, 1, 1, 1)), np.full((2, 1, 1, 1), 3, np.uint8)
     >>> dx, dw, db = pooled_gradient(grad, x, weight, None, places, (1, 1), (0, 0), False, (True,) * 3)
-    >>> dx[0, 0].tolist()
-    [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0]]
+    >>> dx[0, 0, :2].tolist()
+    [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]]
     >>> float(dw.sum()), db.tolist()
-    (18.0, [2.0])
+    (50.0, [2.0])
     """
     needs, pitch = tuple(map(bool, needs)), channel_pitch(len(weight), x.itemsize)
     weight = np.ascontiguousarray(weight)

@@ -161,10 +161,12 @@ class Chain(abc.ABC):
     Attributes:
         shape: of the result so far.
         complete: whether no further op can follow.
+        further: arrays that it will read besides the arguments of the first op.
     """
 
     shape: tuple[int, ...]
     complete: bool
+    further: tuple[np.ndarray, ...]
 
     @abc.abstractmethod
     def then(self, op: Op, args: tuple, recording: bool) -> Chain | None:

@@ -36,6 +36,7 @@ def changes():
         "+=": quiet(lambda x, w: w.add_(1)), "view": quiet(lambda x, w: x[0].fill_(3)),
         "data": lambda x, w: w.data.mul_(2), "out": quiet(lambda x, w: torch.add(x, 1, out=x)),
         "init": lambda x, w: nn.init.ones_(w), "optimizer": optimizer, "state_dict": state_dict,
+        "map_": quiet(lambda x, w: w.map_(w, lambda a, b: a + b)),
         "new data": lambda x, w: setattr(w, "data", torch.zeros(4, 3, 3, 3, dtype=torch.float64)),
     }
 
@@ -51,6 +52,25 @@ def test_values_are_those_of_the_call(leaves, change, consumed):
     changes()[change](x, w)
     assert torch.equal(r, expected)
     assert kept is None or torch.equal(kept, F.max_pool2d(expected, 2))
+
+
+@pytest.mark.parametrize("change", changes())
+def test_changes_of_other_memory_leave_chains_whole(leaves, change):
+    """Another thread may make them at any time, and the bits of a result must not depend on that."""
+    x, w, b = leaves
+    r = F.relu(F.conv2d(x, w, b))
+    changes()[change](*new_leaves()[:2])
+    assert type(r) is Deferred and r._stage.chain is not None
+
+
+@pytest.mark.parametrize("normalise", [lambda *args: F.batch_norm(*args, training=True), F.instance_norm])
+def test_running_statistics_that_a_convolution_reads(leaves, normalise):
+    x, w, _ = leaves
+    mean, var = torch.zeros(4, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
+    expected = F.conv2d(x, w, torch.zeros(4, dtype=torch.float64)).detach()
+    y = F.conv2d(x, w, mean)
+    normalise(expected + 1, mean, var)
+    assert mean.abs().sum() > 0 and torch.equal(y, expected)
 
 
 def test_memory_that_numpy_holds_is_not_waited_for(leaves):

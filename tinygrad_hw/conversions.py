@@ -87,7 +87,7 @@ class _Conversions:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use "
                                "tensor.detach().numpy() instead.")
         array = self.array
-        compute_waiting()  # what waits to read this memory, before the caller may change it
+        compute_waiting(self)  # what waits to read this memory, before the caller may change it
         note_numpy(self)
         return array
 

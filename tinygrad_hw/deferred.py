@@ -106,6 +106,15 @@ class Deferred(Tensor):
                     if "_history" in vars(self):
                         _put_behind(self, stage.take_children())
 
+    def reads(self, memory: np.ndarray) -> bool:
+        """Whether the values, when they are computed, will be computed from this memory."""
+        stage = vars(self).get("_stage")
+        chain, arrays = (stage.chain, stage.arrays) if stage is not None else (None, None)
+        if chain is None or arrays is None:  # another thread has just computed them
+            return False
+        return any(isinstance(array, np.ndarray) and np.may_share_memory(array, memory)
+                   for array in (*arrays, *chain.further))
+
     def fill(self) -> None:
         """Compute the values and the node, before memory changes that they come from.
 

@@ -310,6 +310,7 @@ def _share_memory_(self):
 
 def _map_(self, tensor, callable):
     """Replace each element a by ``callable(a, b)``, b from ``tensor``; slow, for Python functions."""
+    self._check_inplace()
     other = np.broadcast_to(tensor.array, self.array.shape)
     for index in np.ndindex(self.array.shape):
         self.array[index] = callable(self.array[index].item(), other[index].item())

@@ -102,7 +102,7 @@ class SharedMemory:
         Args:
             recorded: whether the new values need a gradient.
         """
-        compute_waiting()
+        compute_waiting(self)
         if mode.recording:
             view, edge = self._view, self._edge()
             base = view.base._history if view is not None else None

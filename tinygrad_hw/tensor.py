@@ -149,7 +149,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
                                "differentiation, but one of the arguments requires grad; call without "
                                "out=, or under no_grad()")
         array = array_of(result)
-        compute_waiting()
+        compute_waiting(self)
         if not can_cast(array.dtype, self.array.dtype):
             raise RuntimeError(f"result type {array.dtype} can't be cast to the desired output type "
                                f"{self.array.dtype}")
@@ -192,10 +192,10 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
                                    "differentiation use var_no_grad = var.detach().")
         elif not requires_grad:
             if self._history is not None:
-                compute_waiting()  # what was called before this line keeps its gradient
+                compute_waiting(self)  # what was called before this line keeps its gradient
                 self._history = None
         elif self._history is None:
-            compute_waiting()  # and gets none from here on
+            compute_waiting(self)  # and gets none from here on
             if self._accumulator is None:
                 self._accumulator = Accumulate(self)
             self._history = (self._accumulator, 0)
@@ -282,7 +282,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
         """Forget this Tensor's history."""
         if self._view is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
-        compute_waiting()
+        compute_waiting(self)
         self._history = None
         return self
 

@@ -1,12 +1,16 @@
 """The Tensors whose computation was put off (see ``deferred.py``), and the duty to compute them in time.
 
-Before memory is changed in place, whatever still waits to read it has to be computed.
+Before memory is changed in place, whatever still waits to read it has to be computed, in whichever thread; and
+nothing else: a training step in one thread must not break up the chains of another, whose sums would be taken in
+another order.
 """
 
 from __future__ import annotations
 
 import sys
 import weakref
+
+import numpy as np
 
 __all__ = ["compute_waiting", "keep_waiting", "note_numpy", "shared_with_numpy", "waiting"]
 
@@ -20,13 +24,14 @@ def keep_waiting(tensor) -> None:
     waiting[key] = weakref.ref(tensor, lambda _: waiting.pop(key, None))
 
 
-def compute_waiting() -> None:
-    """Compute all that wait; to be called before memory is changed in place."""
+def compute_waiting(*changed) -> None:
+    """Compute what waits to read the memory of these Tensors or arrays, which is about to be changed in place."""
     if not waiting:
         return
+    memories = [value if isinstance(value, np.ndarray) else vars(value).get("array") for value in changed]
     for reference in list(waiting.values()):
         tensor = reference()
-        if tensor is not None:
+        if tensor is not None and any(tensor.reads(memory) for memory in memories if memory is not None):
             tensor.fill()
 
 

@@ -111,7 +111,7 @@ class Block(NamedTuple):
     shape: tuple[int, ...]
     relu: bool = False
     pool: bool = False
-    affine: tuple = ()
+    further: tuple = ()
     weights: int = 0
 
     def then(self, op, args: tuple, recording: bool) -> Block | None:
@@ -123,9 +123,9 @@ class Block(NamedTuple):
         """
         if op is relu_op and not self.relu:
             return self._replace(relu=True)
-        if op is channel_affine and not (recording or self.relu or self.pool or self.affine) \
+        if op is channel_affine and not (recording or self.relu or self.pool or self.further) \
                 and self.weights < math.prod(self.shape):
-            return self._replace(affine=tuple(map(array_of, args)))
+            return self._replace(further=tuple(map(array_of, args)))
         if op is max_pooling and not self.pool:
             half = (self.shape[2] // 2, self.shape[3] // 2)
             if min(half) > 0 and args[0] == Windows((2, 2), (2, 2), (0, 0), (1, 1), half):
@@ -139,8 +139,8 @@ class Block(NamedTuple):
 
     def fused(self, arguments: tuple) -> tuple:
         """See `ops.core.Chain.fused`."""
-        if self.affine:
-            (factor, offset), (input, weight, bias, *options) = self.affine, arguments
+        if self.further:  # of the map of each channel
+            (factor, offset), (input, weight, bias, *options) = self.further, arguments
             bias = offset if bias is None else bias * factor + offset
             arguments = (input, weight * factor[:, None, None, None], bias, *options)
         if self.relu or self.pool:

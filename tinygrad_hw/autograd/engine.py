@@ -207,7 +207,7 @@ def _accumulate(node: Accumulate, gradient, owned: bool, create_graph: bool, mak
     elif create_graph:
         leaf._grad = ops.add(leaf._grad, gradient)
     else:
-        compute_waiting()
+        compute_waiting(leaf._grad)
         leaf._grad.array += gradient
         leaf._grad._bump("the gradient was accumulated in backward()")
         used = leaf._grad._used

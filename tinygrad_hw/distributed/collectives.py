@@ -159,7 +159,7 @@ class _Memory:
     def __init__(self, tensor: Tensor, what: str):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{what}() takes a Tensor, not {type(tensor).__name__}")
-        compute_waiting()
+        compute_waiting(tensor)
         self.tensor, self.what = tensor, what
         self.array = np.ascontiguousarray(tensor.array)
 

@@ -67,6 +67,7 @@ class _Bucket:
             if parameter.grad is None:
                 parameter.grad = Tensor._wrap(mean)
             else:
+                compute_waiting(parameter.grad)
                 parameter.grad.array[...] = mean
                 parameter.grad._bump("the gradient was averaged over the ranks")
 
@@ -122,7 +123,6 @@ class Reducer:
         """The backward pass is over: no more gradients will come."""
         while self._next < len(self.buckets):
             self._start_next()
-        compute_waiting()
         for bucket in self.buckets:
             bucket.finish(self.group.size())
 

@@ -82,6 +82,7 @@ from ops.loss.regression import choose_reduction as _choose_reduction
 from ops.loss.regression import reduce_losses as _reduce_losses
 from tinygrad_hw.nn.lookup import affine_grid, embedding_bag, grid_sample  # noqa: F401
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting as _compute_waiting
 
 # ------------------------------------------------------------------ inplace=True
 
@@ -193,10 +194,11 @@ relu_, elu_, celu_, selu_, leaky_relu_, rrelu_, hardtanh_, threshold_ = map(
 # ------------------------------------------------------------------ normalisation
 
 
-def _count_change(*buffers) -> None:
-    """Running statistics were changed in place."""
+def _will_change(*buffers) -> None:
+    """Running statistics are about to be changed in place."""
     for buffer in buffers:
         if buffer is not None:
+            _compute_waiting(buffer)
             buffer._bump()
 
 
@@ -204,10 +206,9 @@ def batch_norm(
     input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
 ):
     """`ops.batch_norm`; while training, ``running_mean`` and ``running_var`` are updated in place."""
-    result = ops.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     if training:
-        _count_change(running_mean, running_var)
-    return result
+        _will_change(running_mean, running_var)
+    return ops.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
 def instance_norm(
@@ -221,12 +222,11 @@ def instance_norm(
     eps=1e-5,
 ):
     """`ops.instance_norm`; with ``use_input_stats`` the running statistics are updated in place."""
-    result = ops.instance_norm(
+    if use_input_stats:
+        _will_change(running_mean, running_var)
+    return ops.instance_norm(
         input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps
     )
-    if use_input_stats:
-        _count_change(running_mean, running_var)
-    return result
 
 
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):

@@ -82,7 +82,7 @@ def calculate_gain(nonlinearity: str, param=None) -> float:
 
 
 def _fill(tensor: Tensor, values) -> Tensor:
-    compute_waiting()
+    compute_waiting(tensor)
     np.copyto(tensor.array, values, casting="unsafe")
     tensor._bump()
     return tensor

@@ -11,6 +11,7 @@ from ops.promotion import as_dtype
 from ops.random.generator import default_generator
 from tinygrad_hw.nn.module import Module
 from tinygrad_hw.tensor import Tensor
+from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["as_found", "example_input", "tensors_in", "watched"]
 
@@ -94,6 +95,7 @@ def as_found(model: Module, mode: str = "eval") -> Iterator[None]:
         for buffer, array in buffers:
             grown = buffer.array.shape != array.shape  # of a lazy layer, which has seen its first input
             if not grown and buffer.array.tobytes() != array.tobytes():
+                compute_waiting(buffer)
                 np.copyto(buffer.array, array)
                 buffer._bump()
         default_generator.set_state(state)

@@ -72,7 +72,7 @@ class Table(Module):
         if self.max_norm is None:
             yield
         else:
-            compute_waiting()
+            compute_waiting(self.weight)
             yield
             self.weight._bump()
 

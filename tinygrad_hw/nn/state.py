@@ -205,7 +205,7 @@ class State:
             elif assign:
                 self._take_over(name, value, new)
             else:
-                compute_waiting()
+                compute_waiting(value)
                 np.copyto(value.array, new.array, casting="unsafe")
                 value._bump()
         if self._has_extra_state():

@@ -145,7 +145,7 @@ class LBFGS(Optimizer):
     def _move(self, start: list, length: float, direction: np.ndarray) -> None:
         """Set the parameters to ``start + length * direction``."""
         offset = 0
-        compute_waiting()
+        compute_waiting(*self.param_groups[0]["params"])
         for parameter, values in zip(self.param_groups[0]["params"], start):
             part = direction[offset:offset + values.size].reshape(values.shape)
             parameter.array[...] = values + length * part

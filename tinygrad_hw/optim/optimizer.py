@@ -21,7 +21,7 @@ from tinygrad_hw.optim.step_hooks import (
     register_optimizer_step_pre_hook,
 )
 from tinygrad_hw.tensor import Tensor
-from tinygrad_hw.waiting import compute_waiting
+from tinygrad_hw.waiting import compute_waiting, waiting
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook",
            "required"]
@@ -195,7 +195,10 @@ class Optimizer:
         if not entries:
             return
         note_use(changed[0]._grad)
-        compute_waiting()
+        if waiting:
+            compute_waiting(*(array for entry in entries for array in entry[:2]),
+                            *(value for *_, state in entries for value in state.values()
+                              if isinstance(value, Tensor)))
         try:
             self.update_group(entries, group)
         finally:

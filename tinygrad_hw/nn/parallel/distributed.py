@@ -87,7 +87,7 @@ class DistributedDataParallel(Module):
 
 def _send(tensors: list, group: ProcessGroup) -> None:
     """Give all ranks the values of rank 0, one message for each dtype."""
-    compute_waiting()
+    compute_waiting(*tensors)
     for dtype in dict.fromkeys(tensor.array_dtype for tensor in tensors):
         same = [tensor for tensor in tensors if tensor.array_dtype == dtype]
         memory = np.concatenate([tensor.array.reshape(-1) for tensor in same])

@@ -69,8 +69,8 @@ def clip_grads_with_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float
     """Scale the gradients in place by max_norm / total_norm if that is below 1."""
     factor = min(float(max_norm) / (float(total_norm.array) + 1e-6), 1.0)
     factor = math.nan if math.isnan(float(total_norm.array)) else factor
-    compute_waiting()
     for gradient in _gradients(parameters):
+        compute_waiting(gradient)
         gradient.array *= gradient.array.dtype.type(factor)
         gradient._bump()
 
@@ -117,5 +117,6 @@ def clip_grad_value_(
     tensor([1.5000])
     """
     for gradient in _gradients(parameters):
+        compute_waiting(gradient)
         np.clip(gradient.array, -float(clip_value), float(clip_value), out=gradient.array)
         gradient._bump()

@@ -1,8 +1,8 @@
 """The Tensors whose computation was put off (see ``deferred.py``), and the duty to compute them in time.
 
-Before memory is changed in place, whatever still waits to read it has to be computed, in whichever thread; and
-nothing else: a training step in one thread must not break up the chains of another, whose sums would be taken in
-another order.
+Before memory is changed in place, whatever still waits to read it has to be computed, in whichever thread;
+and nothing else: a training step in one thread must not break up the chains of another, whose sums would
+then be taken in another order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def keep_waiting(tensor) -> None:
 
 
 def compute_waiting(*changed) -> None:
-    """Compute what waits to read the memory of these Tensors or arrays, which is about to be changed in place."""
+    """Compute what waits to read the memory of these Tensors or arrays; to be called before it is changed."""
     if not waiting:
         return
     memories = [value if isinstance(value, np.ndarray) else vars(value).get("array") for value in changed]

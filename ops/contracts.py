@@ -11,7 +11,7 @@ import functools
 
 import numpy as np
 
-__all__ = ["check_convolution", "check_rows", "one_type", "shaped"]
+__all__ = ["check_convolution", "check_convolved", "check_rows", "one_type", "shaped"]
 
 
 def one_type(op: str, **arrays) -> None:
@@ -22,9 +22,12 @@ def one_type(op: str, **arrays) -> None:
     ...
     RuntimeError: convolution(): the arrays must have one type, got input float64, weight float32
     """
-    there = [array.dtype for array in arrays.values() if array is not None]
-    if any([dtype is not there[0] and dtype != there[0] for dtype in there]):
-        listed = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items() if array is not None)
+    _one_type(op, {name: array.dtype for name, array in arrays.items() if array is not None})
+
+
+def _one_type(op: str, there: dict) -> None:
+    if len(set(there.values())) > 1:
+        listed = ", ".join(f"{name} {dtype}" for name, dtype in there.items())
         raise RuntimeError(f"{op}(): the arrays must have one type, got {listed}")
 
 
@@ -37,7 +40,11 @@ def shaped(op: str, name: str, array, shape: tuple[int, ...]) -> None:
     RuntimeError: convolution(): bias must have shape (2,), got (3,)
     """
     if array is not None and array.shape != tuple(shape):
-        raise RuntimeError(f"{op}(): {name} must have shape {tuple(shape)}, got {array.shape}")
+        raise _misshapen(op, name, tuple(shape), array.shape)
+
+
+def _misshapen(op: str, name: str, expected: tuple, got: tuple) -> RuntimeError:
+    return RuntimeError(f"{op}(): {name} must have shape {expected}, got {got}")
 
 
 def check_rows(op: str, scores, target, weight) -> None:
@@ -75,6 +82,26 @@ def check_convolution(op: str, input_shape, weight_shape, stride, padding, dilat
     if min(size) < 0:
         raise RuntimeError(f"{given}: the kernel is larger than the padded input")
     return (input_shape[0], weight_shape[0], *size)
+
+
+def check_convolved(op: str, input, weight, bias, stride, padding, dilation, groups) -> None:
+    """`one_type`, `check_convolution` and `shaped` of what is to be convolved.
+
+    >>> check_convolved("convolution", np.ones((1, 2, 5, 5)), np.ones((4, 2, 3, 3)), np.ones(4),
+    ...                 (1, 1), (0, 0), (1, 1), 1)
+    """
+    of_bias = (None, None) if bias is None else (bias.shape, bias.dtype)
+    _check_convolved(op, input.shape, input.dtype, weight.shape, weight.dtype, *of_bias, stride, padding,
+                     dilation, groups)
+
+
+@functools.lru_cache(1024)
+def _check_convolved(op, input_shape, input_type, weight_shape, weight_type, bias_shape, bias_type, *options):
+    types = {"input": input_type, "weight": weight_type, "bias": bias_type}
+    _one_type(op, {name: dtype for name, dtype in types.items() if dtype is not None})
+    check_convolution(op, input_shape, weight_shape, *options)
+    if bias_shape not in (None, weight_shape[:1]):
+        raise _misshapen(op, "bias", weight_shape[:1], bias_shape)
 
 
 def _integers(*numbers) -> bool:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ops.activation.piecewise import relu as relu_op
-from ops.contracts import check_convolution, one_type, shaped
+from ops.contracts import check_convolved
 from ops.convolution.core import convolution, convolution_gradients, output_size, window_cases
 from ops.core import Chain, Joint, array_of, case, op
 from ops.elementwise.comparison import le
@@ -94,9 +94,7 @@ def convolution_block(input, weight, bias, stride, padding, dilation, groups, re
     >>> convolution_block(image, weight, None, (1, 1), (0, 0), (1, 1), 1, True, True)
     convolution_block(values=array([[[[3.]]]]), places=array([[[[3]]]], dtype=uint8))
     """
-    one_type("convolution_block", input=input, weight=weight, bias=bias)
-    check_convolution("convolution_block", input.shape, weight.shape, stride, padding, dilation, groups)
-    shaped("convolution_block", "bias", bias, weight.shape[:1])
+    check_convolved("convolution_block", input, weight, bias, stride, padding, dilation, groups)
     values, places = _kernels.conv_block(input, weight, bias, stride, padding, dilation, groups, relu,
                                          pool)
     return values, _NOWHERE if places is None else places
@@ -122,14 +120,14 @@ class Block(NamedTuple):
         is smaller than the images.
         """
         if op is relu_op and not self.relu:
-            return self._replace(relu=True)
+            return Block(self.shape, True, self.pool, self.further, self.weights)
         if op is channel_affine and not (recording or self.relu or self.pool or self.further) \
                 and self.weights < math.prod(self.shape):
             return self._replace(further=tuple(map(array_of, args)))
         if op is max_pooling and not self.pool:
             half = (self.shape[2] // 2, self.shape[3] // 2)
             if min(half) > 0 and args[0] == Windows((2, 2), (2, 2), (0, 0), (1, 1), half):
-                return self._replace(shape=(*self.shape[:2], *half), pool=True)
+                return Block((*self.shape[:2], *half), self.relu, True, self.further, self.weights)
         return None
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.contracts import check_convolution, one_type, shaped
+from ops.contracts import check_convolution, check_convolved, one_type, shaped
 from ops.core import Joint, case, op
 from ops.lazy import LazyModule
 from ops.reduction.totals import sum
@@ -119,9 +119,7 @@ def convolution(input, weight, bias, stride, padding, dilation, groups):
     array([[4., 4.],
            [4., 4.]])
     """
-    one_type("convolution", input=input, weight=weight, bias=bias)
-    check_convolution("convolution", input.shape, weight.shape, stride, padding, dilation, groups)
-    shaped("convolution", "bias", bias, weight.shape[:1])
+    check_convolved("convolution", input, weight, bias, stride, padding, dilation, groups)
     return _blocks.conv_block(input, weight, bias, stride, padding, dilation, groups, False, False)[0]
 
 

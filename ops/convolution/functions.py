@@ -147,9 +147,8 @@ def _key(input, weight, bias, *options):
     Checking takes 20 microseconds and a network calls with the same shapes in every step.
     """
     try:
-        shapes = shape_of(input), shape_of(weight), None if bias is None else shape_of(bias)
-        kinds = dtype_of(input), dtype_of(weight), None if bias is None else dtype_of(bias)
-        key = (shapes, kinds, options, tuple(map(type, options)))
+        key = (shape_of(input), dtype_of(input), shape_of(weight), dtype_of(weight),
+               None if bias is None else (shape_of(bias), dtype_of(bias)), options, *map(type, options))
         hash(key)
     except (TypeError, AttributeError):
         return None

@@ -27,16 +27,16 @@ _WINDOW = (2, 2)
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_empty(shape, weight_shape, stride, padding, dilation, pool) -> bool:
-    """Whether there is nothing to sum up, or no place for a sum."""
+def _ways(shape, weight_shape, stride, padding, dilation, groups, pool, itemsize) -> tuple[str, str]:
+    """Which kernels compute the block, forward and backward: "plain" for groups and for what is empty."""
     size = out_size(shape[2:], weight_shape[2:], stride, padding, dilation)
-    return 0 in shape or 0 in weight_shape or min(size) < 1 + pool
-
-
-def _winograd(x, weight, stride, padding, dilation, pool) -> bool:
-    """Whether the block goes Winograd's way: the same answer for both passes."""
-    simple = weight.shape[2:] == (3, 3) and stride == dilation == (1, 1)
-    return simple and worth_winograd(x.shape, weight.shape, padding, pool)
+    if groups != 1 or 0 in shape or 0 in weight_shape or min(size) < 1 + pool:
+        return "plain", "plain"
+    simple = weight_shape[2:] == (3, 3) and stride == dilation == (1, 1)
+    winograd = simple and worth_winograd(shape, weight_shape, padding, pool)
+    pooled = pool and worth_pooled_gradient(shape[1], weight_shape, dilation, itemsize)
+    forward = "winograd" if winograd else "direct"
+    return forward, "winners" if pooled else forward
 
 
 def conv_block(x, weight, bias, stride, padding, dilation, groups, relu, pool):
@@ -60,9 +60,10 @@ def conv_block(x, weight, bias, stride, padding, dilation, groups, relu, pool):
     >>> out.item(), places.item()
     (3.0, 3)
     """
-    if groups == 1 and not _is_empty(x.shape, weight.shape, stride, padding, dilation, pool):
-        if _winograd(x, weight, stride, padding, dilation, pool):
-            return winograd_forward(x, weight, bias, padding, relu, pool)
+    way, _ = _ways(x.shape, weight.shape, stride, padding, dilation, groups, pool, x.itemsize)
+    if way == "winograd":
+        return winograd_forward(x, weight, bias, padding, relu, pool)
+    if way == "direct":
         return convolve(x, weight, bias, stride, padding, dilation, relu, pool)
     values = conv.conv2d(x, weight, bias, stride, padding, dilation, groups)
     if relu:
@@ -111,17 +112,17 @@ def conv_block_backward(
     >>> dx.ravel().tolist(), dw.item(), db.item()
     ([0.0, 0.0, 0.0, 2.0], 3.0, 1.0)
     """
-    if groups == 1 and 0 not in grad.shape and 0 not in x.shape and 0 not in weight.shape:
-        if places is not None and worth_pooled_gradient(x.shape[1], weight.shape, dilation, x.itemsize):
-            return pooled_gradient(grad, x, weight, out, places, stride, padding, relu, needs)
-        if _winograd(x, weight, stride, padding, dilation, places is not None):
-            return winograd_backward(grad, x, weight, out, places, padding, relu, needs)
-        return convolve_backward(
-            grad, x, weight, out, places, stride, padding, dilation, relu, needs
-        )
+    pool = places is not None
+    _, way = _ways(x.shape, weight.shape, stride, padding, dilation, groups, pool, x.itemsize)
+    if way == "winners":
+        return pooled_gradient(grad, x, weight, out, places, stride, padding, relu, needs)
+    if way == "winograd":
+        return winograd_backward(grad, x, weight, out, places, padding, relu, needs)
+    if way == "direct":
+        return convolve_backward(grad, x, weight, out, places, stride, padding, dilation, relu, needs)
     if relu:
         grad = np.where(out > 0, grad, 0)
-    if places is not None:
+    if pool:
         size = out_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
         grad = _before_pooling(grad, places, *size)
     geometry = (stride, padding, dilation, groups)

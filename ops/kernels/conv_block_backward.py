@@ -31,7 +31,7 @@ from .jit import part
 from .launch import Task, address_of, launch
 from .masked import (
     aligned,
-    bytes_at,
+    bytes_of,
     spread_window,
     vector_where_positive,
     vector_zeros,
@@ -202,9 +202,9 @@ def _gradients(listed):
         """One part of the gradients of one split of the images."""
         grad, x, out, packed = arrays[0], arrays[1], arrays[2], aligned(arrays[3])
         dx, partials, bias_partials = arrays[4], aligned(arrays[5]), arrays[6]
-        zeros, scratch = arrays[7], arrays[8]
-        plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
-        steps, need_input, need_weight = pointer_shift(numbers, 3), numbers[7], numbers[8]
+        zeros, winners, scratch = arrays[7], bytes_of(arrays[8]), arrays[9]
+        plan, relu, steps = table_at(numbers[0]), numbers[1], pointer_shift(numbers, 2)
+        need_input, need_weight = numbers[6], numbers[7]
         images, splits, parts, images_each = plan[0], plan[1], plan[2], plan[3]
         pitch, depth = plan[5], plan[13]
         halo = pointer_shift(plan, HEADER)
@@ -213,7 +213,7 @@ def _gradients(listed):
         taps, lists = depth // channels, pointer_shift(phases, LISTS)
 
         split, part = task // parts, task % parts
-        spread = aligned(pointer_shift(scratch, worker * numbers[9]))
+        spread = aligned(pointer_shift(scratch, worker * numbers[8]))
         copies = pointer_shift(spread, plan[12])
         fill_zeros(spread, plan[12] + plan[19])
         # All parts of a split form the sums over the pixels, the first one's count.
@@ -333,11 +333,12 @@ def convolve_backward(grad, x, weight, out, places, stride, padding, dilation, r
     partials = np.empty(plan.splits * plan.depth * plan.pitch + vector, dtype) if need_weight else nothing
     bias_partials = np.empty(tasks * plan.pitch, dtype)
     numbers = (
-        address_of(plan.table), address_of(places) if pool else 0, int(relu), *element_steps(grad),
+        address_of(plan.table), int(relu), *element_steps(grad),
         int(need_input), int(need_weight), plan.scratch,
     )  # fmt: skip
     work = float(weight.size) * grad[:, 0].size * (4 if pool else 1) * (need_input + need_weight)
-    arrays = (grad, x, grad if out is None else out, packed, dx, partials, bias_partials, _zeros(dtype))
+    arrays = (grad, x, grad if out is None else out, packed, dx, partials, bias_partials, _zeros(dtype),
+              places if pool else grad)  # fmt: skip
     task = _listed_gradients if plan.listed else _direct_gradients
     launch(task, arrays, numbers, tasks, work, plan.scratch)
     dw = np.empty(weight.shape, dtype) if need_weight else None

@@ -27,7 +27,7 @@ from .conv_strips import (
 )
 from .halo import HALO, copy_images, halo_table, pad_images, padded_layout
 from .launch import Launch, Task, address_of
-from .masked import aligned, bytes_at
+from .masked import aligned, bytes_of
 from .planes import fill_zeros
 from .simd import lanes_of, pointer_shift, table_at
 
@@ -62,8 +62,8 @@ def _convolution(pool):
     @Task
     def convolution(arrays, numbers, task, worker):
         """One part of the tiles of one block of images."""
-        x, packed, out, scratch = arrays[0], aligned(arrays[1]), arrays[2], arrays[3]
-        plan, winners, relu = table_at(numbers[0]), bytes_at(numbers[1]), numbers[2]
+        x, packed, out, scratch = arrays[0], aligned(arrays[1]), arrays[2], arrays[4]
+        plan, winners, relu = table_at(numbers[0]), bytes_of(arrays[3]), numbers[1]
         images, images_each, parts = plan[0], plan[1], plan[2]
         units, depth, pitch, size = plan[4], plan[5], plan[6], plan[7]
         halo = pointer_shift(plan, _HEADER)
@@ -183,24 +183,21 @@ class _Forward:
             plan = list_plan(shape, steps, out_channels, geometry, itemsize)
         else:
             plan = forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, itemsize)
-        self._plan, self._dtype, self._pool, self._relu = plan, dtype, pool, int(relu)
+        self._plan, self._dtype, self._pool = plan, dtype, pool  # the plan holds the table that kernels read
         self._shape = (shape[0], out_channels, size[0] // (1 + pool), size[1] // (1 + pool))
 
         depth, vector = math.prod(weight_shape[1:]), channel_pitch(1, itemsize)
         pitch = channel_pitch(out_channels, itemsize)
+        self._steps = self._shape[2] * self._shape[3] * pitch, 1, self._shape[3] * pitch, pitch
         least = vector if listed else least_width(itemsize)
         self._packed = pitch * (depth + 1) + vector
         self._pack = Launch(_pack, dtype, (out_channels, depth, pitch, int(has_bias), least),
                             -(-pitch // (2 * vector)), 8.0 * math.prod(weight_shape))
-        self._task = convolve_lists if listed else _pooled_convolution if pool else _plain_convolution
+        task = convolve_lists if listed else _pooled_convolution if pool else _plain_convolution
         pixels = math.prod(self._shape) // out_channels * (4 if pool else 1)
-        self._work = float(math.prod(weight_shape)) * pixels
-        self._run = None if pool else self._launch(0)
-
-    def _launch(self, winners: int) -> Launch:
-        """The convolution, which writes the places of the maxima to the address ``winners``."""
-        numbers, plan = (address_of(self._plan.table), winners, self._relu), self._plan
-        return Launch(self._task, self._dtype, numbers, plan.tasks, self._work, plan.scratch or 1)
+        work = float(math.prod(weight_shape)) * pixels
+        numbers = address_of(plan.table), int(relu)
+        self._run = Launch(task, dtype, numbers, plan.tasks, work, plan.scratch or 1)
 
     def __call__(self, x, weight, bias):
         if self._padding:
@@ -208,13 +205,9 @@ class _Forward:
         dtype = self._dtype
         out, packed = empty_channels_last(self._shape, dtype), np.empty(self._packed, dtype)
         self._pack(weight, weight if bias is None else bias, packed)
-        if not self._pool:
-            self._run(x, packed, out)
-            return out, None
-        strides = tuple(stride // dtype.itemsize for stride in out.strides)
-        memory = np.empty(len(x) * strides[0], np.uint8)
-        self._launch(address_of(memory))(x, packed, out)
-        return out, np.ndarray(out.shape, np.uint8, memory, 0, strides)
+        winners = np.empty(out.strides[0] // dtype.itemsize * len(out), np.uint8) if self._pool else out
+        self._run(x, packed, out, winners)
+        return out, np.ndarray(out.shape, np.uint8, winners, 0, self._steps) if self._pool else None
 
 
 _prepared = functools.lru_cache(maxsize=1024)(_Forward)

@@ -118,8 +118,8 @@ def list_plan(shape, steps, out_channels, geometry, itemsize) -> Plan:
 @Task
 def convolve_lists(arrays, numbers, task, worker):
     """Some panels of output channels of ROWS images."""
-    x, packed, out, scratch = arrays[0], aligned(arrays[1]), arrays[2], arrays[3]
-    plan, relu = table_at(numbers[0]), numbers[2]
+    x, packed, out, scratch = arrays[0], aligned(arrays[1]), arrays[2], arrays[4]
+    plan, relu = table_at(numbers[0]), numbers[1]
     images, parts, pixels, list_size = plan[0], plan[1], plan[2], plan[3]
     channels, taps, pitch, narrow, image_step = plan[4], plan[5], plan[6], plan[7], plan[8]
     halo = pointer_shift(plan, _HEADER)

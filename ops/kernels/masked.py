@@ -30,17 +30,11 @@ from .simd import (
     _vectors,
 )
 
-__all__ = ["aligned", "bytes_at", "bytes_of", "lanes_that_won", "lowest_bit", "offsets_of_windows",
+__all__ = ["aligned", "bytes_of", "lanes_that_won", "lowest_bit", "offsets_of_windows",
            "spread_window", "tile_add_scaled", "tile_clamp", "tile_load_half", "tile_store_windows",
            "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
 
 _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
-
-
-@_intrinsic(lambda address: types.CPointer(types.uint8))
-def bytes_at(builder, kinds, address):
-    """Pointer to the bytes at ``address``."""
-    return builder.inttoptr(address, _INT8.as_pointer())
 
 
 @_intrinsic(lambda pointer: types.CPointer(types.uint8))

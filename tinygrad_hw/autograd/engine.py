@@ -104,9 +104,10 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
                 continue
             if node.hooks or node.retained:
                 _call_hooks(node, slots, create_graph, make)
-            for index, position in positions.get(node, ()) if positions else ():
-                if index in slots:
-                    results[position] = _captured(slots[index], create_graph, make)
+            if positions:
+                for index, position in positions.get(node, ()):
+                    if index in slots:
+                        results[position] = _captured(slots[index], create_graph, make)
             if type(node) is Accumulate:
                 if capture is None:
                     _accumulate(node, *slots[0], create_graph, make)
@@ -124,12 +125,19 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
                 node.release(where)
             first, fresh = received[0], node.fresh and not create_graph
             for edge, gradient in zip(node.edges, gradients):
-                if edge is not None and gradient is not None:
-                    if type(gradient) is np.ndarray:
-                        owned = fresh and gradient is not first and gradient.base is None
-                        deliver(*edge, gradient, owned)
-                    else:  # a Tensor, or a NumPy scalar
-                        deliver(*edge, gradient if create_graph else np.asarray(gradient), False)
+                if edge is None or gradient is None:
+                    continue
+                owned = False
+                if type(gradient) is np.ndarray:
+                    owned = fresh and gradient is not first and gradient.base is None
+                elif not create_graph:  # a NumPy scalar
+                    gradient = np.asarray(gradient)
+                target, index = edge
+                if target.order in entries:
+                    deliver(target, index, gradient, owned)
+                else:  # what deliver() would do; most gradients are the first to arrive
+                    entries[target.order] = target, {index: [gradient, owned]}
+                    heappush(queue, target.order)
         for callback in mode.callbacks:
             callback()
     finally:

@@ -174,7 +174,7 @@ class _Plan:
 
     Attributes:
         rules: for each such argument its name, its rule, and the positions of the rule's needs among
-            `saves`.
+            `saves`; None for all of them in their order.
         joint: a rule for all of them together and which arguments it is to differentiate, or None.
         saves: what is kept for the rules: where it comes from (an argument, an output, an argument's
             shape), the position there, and its name.
@@ -186,7 +186,8 @@ class _Plan:
         chosen = [(name, rule) for bit, (name, rule) in enumerate(op.rules.items()) if wanted >> bit & 1]
         names = list(dict.fromkeys(need for _, rule in chosen for need in rule.needs))
         self.rules = [
-            (name, rule.function, tuple(map(names.index, rule.needs))) for name, rule in chosen
+            (name, rule.function, None if list(rule.needs) == names else tuple(map(names.index, rule.needs)))
+            for name, rule in chosen
         ]
         self.saves = [(*self._source(op, name), name) for name in names]
         self.joint = op.joint and (
@@ -313,7 +314,12 @@ class OpNode(Node):
             function, wanted = joint
             found = [one for one, is_wanted in zip(function(g, wanted, *saved), wanted) if is_wanted]
         for place, ((name, rule, needs), fit) in enumerate(zip(self._plan.rules, self._fits)):
-            gradient = rule(g, *[saved[i] for i in needs]) if found is None else found[place]
+            if found is not None:
+                gradient = found[place]
+            elif needs is None:
+                gradient = rule(g, *saved)
+            else:
+                gradient = rule(g, *[saved[i] for i in needs])
             if type(fit) is list:
                 several = gradient if gradient is not None else (None,) * len(fit)
                 results.extend(

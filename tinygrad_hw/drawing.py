@@ -36,7 +36,7 @@ def _uniform(shape, dtype, generator=None):
 
 
 def _gaussian(shape, dtype, generator=None):
-    return _generator(generator).standard_normal(shape, _float(dtype, "randn"))
+    return ops.random.standard_normal(_generator(generator), shape, _float(dtype, "randn"))
 
 
 def _float(dtype: np.dtype, name: str) -> np.dtype:

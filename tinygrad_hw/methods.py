@@ -349,7 +349,8 @@ def _uniform(rng, array, low=0.0, high=1.0, **bounds):
 def _normal(rng, array, mean=0.0, std=1.0):
     if std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    return rng.standard_normal(array.shape, array.dtype) * array.dtype.type(std) + array.dtype.type(mean)
+    values = ops.random.standard_normal(rng, array.shape, array.dtype)
+    return values * array.dtype.type(std) + array.dtype.type(mean)
 
 
 def _bernoulli(rng, array, p=0.5):

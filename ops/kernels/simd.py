@@ -1,4 +1,4 @@
-"""SIMD vectors and register tiles for numba: with `vector` the only file that emits LLVM IR.
+"""SIMD vectors and register tiles for numba: the only file that emits LLVM IR, with `vector` and `philox`.
 
 A *vector* is one SIMD register full of floats; its length, `cpu.lanes`, follows the processor (float32:
 16 with AVX-512, 8 with AVX, else 4) and the pointer's element type.  A *tile* is a grid of vectors held

@@ -11,9 +11,10 @@ from ops.random.generator import (
     keep_mask,
     log_normal,
     normal,
+    standard_normal,
     truncated_normal,
     uniform,
 )
 
 __all__ = ["Generator", "bernoulli", "cauchy", "default_generator", "exponential", "geometric", "integers",
-           "keep_mask", "log_normal", "normal", "truncated_normal", "uniform"]
+           "keep_mask", "log_normal", "normal", "standard_normal", "truncated_normal", "uniform"]

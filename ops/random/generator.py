@@ -10,16 +10,21 @@ them.
 
 from __future__ import annotations
 
+import math
 import numbers
 import secrets
 
 import numpy as np
 
 from ops.core import array_of
+from ops.lazy import LazyModule
 from ops.promotion import as_dtype, default_dtype
 
 __all__ = ["Generator", "default_generator"]
 
+philox = LazyModule("ops.kernels.philox")
+
+_MANY = 500  # numbers: NumPy takes 5 microseconds, and fewer are not worth the import of numba
 _STATE = ("counter", "key", "buffer")
 _STATE_WORDS = 13  # counter 4, key 2, buffer 4, buffer position, spare 32 bits and whether there are any
 
@@ -163,6 +168,18 @@ def _floating(dtype, name: str) -> np.dtype:
     return dtype
 
 
+def standard_normal(generator: np.random.Generator, shape, dtype) -> np.ndarray:
+    """``generator.standard_normal``: the same numbers from a Philox generator, many in a third of the time.
+
+    >>> standard_normal(Generator().numpy, (2, 3), np.float32).shape
+    (2, 3)
+    """
+    count = shape if isinstance(shape, int) else math.prod(shape)
+    if dtype == np.float32 and count >= _MANY and philox.fits():
+        return philox.standard_normal(generator.bit_generator, shape)
+    return generator.standard_normal(shape, dtype)
+
+
 def uniform(
     shape, low: float = 0.0, high: float = 1.0, *, dtype=None, generator: Generator | None = None
 ):
@@ -191,7 +208,7 @@ def normal(
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     dtype = _floating(dtype, "normal_")
-    values = _numpy(generator).standard_normal(shape, dtype)
+    values = standard_normal(_numpy(generator), shape, dtype)
     return np.asarray(values * dtype.type(std) + dtype.type(mean))
 
 

@@ -48,7 +48,7 @@ def checked_size(size: tuple, name: str) -> tuple[int, ...]:
                             f"type {type(n).__name__} in {size}")
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
-    return tuple([int(n) for n in size])
+    return tuple(map(int, size))
 
 
 def _filled(name: str, fill, summary: str):
@@ -88,7 +88,7 @@ def _filled(name: str, fill, summary: str):
 
 
 zeros, zeros_like = _filled("zeros", np.zeros, "Zeros")
-ones, ones_like = _filled("ones", np.ones, "Ones")
+ones, ones_like = _filled("ones", lambda shape, dtype: create.filled(shape, 1, dtype), "Ones")
 empty, empty_like = _filled("empty", np.empty, "Uninitialised memory")
 
 
@@ -101,7 +101,8 @@ def full(
     tensor([7, 7])
     """
     value = array_of(fill_value)
-    if np.ndim(value) or not isinstance(value, (int, float, np.ndarray, np.generic)):
+    if type(value) not in (int, float) and (
+            np.ndim(value) or not isinstance(value, (int, float, np.ndarray, np.generic))):
         raise TypeError("full(): argument 'fill_value' (position 2) must be Number, not "
                         f"{type(fill_value).__name__}")
     if not isinstance(size, (tuple, list)):
@@ -109,16 +110,7 @@ def full(
                         f"{type(size).__name__}; write full(({size},), {fill_value})")
     size = checked_size((size,), "full")
     dtype = as_dtype(dtype) or result_dtype(value)
-    return finish(_of_one_value(size, value, dtype), out, device, requires_grad)
-
-
-def _of_one_value(shape: tuple[int, ...], value, dtype: np.dtype) -> np.ndarray:
-    """`numpy.full`, which takes twice the time for small floats."""
-    if dtype.kind != "f":
-        return np.full(shape, value, dtype)
-    array = np.empty(shape, dtype)
-    array.fill(value)
-    return array
+    return finish(create.filled(size, value, dtype), out, device, requires_grad)
 
 
 def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False,
@@ -129,7 +121,7 @@ def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requir
     tensor([7., 7.])
     """
     dtype = as_dtype(dtype) or input.array.dtype
-    return finish(_of_one_value(input.array.shape, array_of(fill_value), dtype), None, device, requires_grad)
+    return finish(create.filled(input.array.shape, array_of(fill_value), dtype), None, device, requires_grad)
 
 
 def scalar_tensor(value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -208,9 +200,10 @@ def linspace(
         start, end = int(start), int(end)
         step = kind.type(end - start) / max(count - 1, 1)
     half = count // 2  # from both ends to the middle, so that both ends are exact
-    ahead, values = step * np.arange(count - half, dtype=kind), np.empty(count, kind)
-    np.add(kind.type(start), ahead[:half], out=values[:half])
-    np.subtract(kind.type(end), ahead[::-1], out=values[half:])
+    ahead, values = np.arange(count - half, dtype=kind), np.empty(count, kind)
+    ahead *= step
+    np.add(kind.type(start), ahead[:half], values[:half])
+    np.subtract(kind.type(end), ahead[::-1], values[half:])
     if count == 1:
         values[0] = start
     return finish(values.astype(dtype, copy=False), out, device, requires_grad)

@@ -1,4 +1,4 @@
-"""Triangles of matrices, copied row by row, where NumPy makes a mask first; and reversed rows."""
+"""Triangles of matrices, copied row by row, where NumPy makes a mask first; reversed rows; one number."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from .jit import jit
 from .launch import Task, launch
+from .maps import BLOCK, span
 
-__all__ = ["reversed_rows", "triangles"]
+__all__ = ["fill", "reversed_rows", "triangles"]
 
 _TASK = 16384  # elements of a task, about
 
@@ -33,6 +34,24 @@ def _reverse_rows(arrays, numbers, task, worker):
         first, last = r * size, (r + 1) * size - 1
         for i in range(size):
             out[first + i] = x[last - i]
+
+
+@Task
+def _fill(arrays, numbers, task, worker):
+    start, stop = span(numbers, task)
+    out, value = arrays[0], arrays[1][0]
+    for i in range(start, stop):
+        out[i] = value
+
+
+def fill(out: np.ndarray, value: float) -> None:
+    """Write one number to all of a contiguous array of floats.
+
+    >>> fill(out := np.empty((2, 2)), 1.5)
+    >>> out.tolist()
+    [[1.5, 1.5], [1.5, 1.5]]
+    """
+    launch(_fill, (out, np.array([value], out.dtype)), (out.size,), -(-out.size // BLOCK), out.size)
 
 
 def reversed_rows(x: np.ndarray) -> np.ndarray:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand, sum_to
-from ops.core import Bad, array_of, case, composite, op, shape_of
+from ops.core import Bad, case, composite, dtype_of, op, shape_of
 from ops.samples import spaced
 from ops.shape.layout import reshape, transpose
 from ops.shape.views import several
 
-__all__ = ["broadcast_tensors", "broadcast_to", "expand_as", "meshgrid"]
+__all__ = ["along_axis", "broadcast_tensors", "broadcast_to", "expand_as", "meshgrid"]
 
 
 @op(
@@ -65,6 +67,32 @@ def broadcast_tensors(*tensors):
     return tuple(expand(tensor, shape) for tensor in tensors)
 
 
+@functools.lru_cache(maxsize=1024)
+def _column(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """The shape whose only size is that of ``axis``."""
+    return tuple([size if position == axis else 1 for position, size in enumerate(shape)])
+
+
+@op(
+    grad=dict(input=lambda g, input_shape, shape, axis: reshape(
+        sum_to(g, _column(shape, axis)), input_shape)),
+    view=True,
+    samples=lambda rng: iter([case(spaced(rng, (3,)), (2, 3, 4), 1), case(spaced(rng, (2,)), (2,), 0),
+                              case(spaced(rng, ()), (1, 3), 0), case(spaced(rng, (0,)), (0, 2), 0)]),
+    reference=lambda input, shape, axis: np.array([
+        input.flat[place[axis]] for place in np.ndindex(shape)]).reshape(shape),
+    exempt=dict(bad="meshgrid checks"),
+)
+def along_axis(input, shape, axis):
+    """View of a vector that lies along one axis of ``shape`` and is repeated along the others.
+
+    >>> along_axis(np.array([1.0, 2.0]), (2, 3), 0)
+    array([[1., 1., 1.],
+           [2., 2., 2.]])
+    """
+    return expand.forward(input.reshape(_column(shape, axis)), shape)
+
+
 def _meshgrid_cases(rng):
     yield case(spaced(rng, (2,)), spaced(rng, (3,)))
     yield case(spaced(rng, (2,)), spaced(rng, (3,)), spaced(rng, ()), indexing="xy")
@@ -98,18 +126,15 @@ def meshgrid(*tensors, indexing=None):
         raise RuntimeError("meshgrid expects a non-empty TensorList")
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
-    if len({array_of(tensor).dtype for tensor in tensors}) > 1:
+    if len({dtype_of(tensor) for tensor in tensors}) > 1:
         raise RuntimeError("meshgrid expects all tensors to have the same dtype")
-    for tensor in tensors:
-        if tensor.ndim > 1:
+    shape = ()
+    for size in map(shape_of, tensors):
+        if len(size) > 1:
             raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one of "
-                               f"shape {list(tensor.shape)}")
-    shape = tuple([tensor.shape[0] if tensor.ndim else 1 for tensor in tensors])
-    grids = []
-    for position, tensor in enumerate(tensors, 1):
-        if position < len(shape):  # the last one broadcasts as it is
-            tensor = reshape(tensor, (shape[position - 1], *(1,) * (len(shape) - position)))
-        grids.append(expand(tensor, shape))
+                               f"shape {list(size)}")
+        shape += size or (1,)
+    grids = [along_axis(tensor, shape, axis) for axis, tensor in enumerate(tensors)]
     if indexing == "xy" and len(grids) > 1:
         grids = [transpose(grid, 0, 1) for grid in grids]
     return tuple(grids)

@@ -396,5 +396,6 @@ def unbind(input, dim=0):
     if input.ndim == 0:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = wrap_dim(dim, input.ndim)
-    lead = (slice(None),) * dim
-    return tuple([input[(*lead, position, ...)] for position in range(input.shape[dim])])
+    if input.ndim > 1:  # an array is a sequence of its slices
+        return tuple(input if dim == 0 else input.transpose(dim, *range(dim), *range(dim + 1, input.ndim)))
+    return tuple([input[position, ...] for position in range(len(input))])

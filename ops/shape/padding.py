@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ops.core import Bad, case, composite, op, shape_of
@@ -65,17 +67,24 @@ def constant_pad_nd(input, pad, value=0):
     >>> constant_pad_nd(np.array([1, 2]), (1, 1))
     array([0, 1, 2, 0])
     """
-    inner, outer, shape = [], [], []
-    for dim, (size, (before, after)) in enumerate(zip(input.shape, _pairs(pad, input.ndim))):
+    shape, outer, inner = _places(input.shape, tuple(pad))
+    out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)
+    out[outer] = input[inner]
+    return out
+
+
+@functools.lru_cache(maxsize=1024)
+def _places(shape: tuple[int, ...], pad: tuple[int, ...]) -> tuple:
+    """The padded shape, and where in it which part of the input is."""
+    padded, outer, inner = [], [], []
+    for dim, (size, (before, after)) in enumerate(zip(shape, _pairs(pad, len(shape)))):
         if size + before + after < 0:
             raise RuntimeError(f"pad ({before}, {after}) leaves dimension {dim} of size {size} with "
                                f"{size + before + after} elements; the length must be non-negative")
-        inner.append(slice(max(-before, 0), size + min(after, 0)))
+        padded.append(size + before + after)
         outer.append(slice(max(before, 0), size + before + min(after, 0)))
-        shape.append(size + before + after)
-    out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)
-    out[tuple(outer)] = input[tuple(inner)]
-    return out
+        inner.append(slice(max(-before, 0), size + min(after, 0)))
+    return tuple(padded), tuple(outer), tuple(inner)
 
 
 # ------------------------------------------------------------------ from the array's own elements
@@ -173,9 +182,9 @@ def pad(input, pad, mode="constant", value=None):
     >>> pad(np.array([[1, 2, 3]]), (2, 1), "reflect")
     array([[3, 2, 1, 2, 3, 2]])
     """
-    pairs = _pairs(pad, input.ndim)
     if mode == "constant":
         return constant_pad_nd(input, pad, 0 if value is None else value)
+    pairs = _pairs(pad, input.ndim)
     if mode not in _SOURCE_OF:
         raise NotImplementedError(f"Unrecognised padding mode {mode}; use 'constant', 'reflect', "
                                   "'replicate' or 'circular'")

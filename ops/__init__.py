@@ -41,6 +41,7 @@ from ops.indexing.slices import *
 from ops.indexing.spans import *
 from ops.linear_algebra.decompositions import *
 from ops.linear_algebra.inverse import *
+from ops.loss.bernoulli import *
 from ops.loss.cross_entropy import *
 from ops.loss.ctc import *
 from ops.loss.likelihood import *

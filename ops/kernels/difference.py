@@ -15,13 +15,13 @@ from .jit import jit
 from .launch import Task, launch
 from .maps import elementwise, span
 
-__all__ = ["absolute_slope", "absolute_sum", "huber_slope", "huber_sum"]
+__all__ = ["BLOCK", "SUMS", "TASK", "absolute_slope", "absolute_sum", "huber_slope", "huber_sum", "summed"]
 
-_SUMS = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinity keep their meaning
-_BLOCK, _TASK = 512, 16384  # elements of a sum in the arrays' dtype, and of a task
+SUMS = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinity keep their meaning
+BLOCK, TASK = 512, 16384  # elements of a sum in the arrays' dtype, and of a task
 
 
-@jit(fastmath=_SUMS)
+@jit(fastmath=SUMS)
 def _absolute_block(x, y, first, last):
     total = like(0, x[first])
     for i in range(first, last):
@@ -29,7 +29,7 @@ def _absolute_block(x, y, first, last):
     return total
 
 
-@jit(fastmath=_SUMS)
+@jit(fastmath=SUMS)
 def _huber_block(x, y, first, last, delta):
     total = like(0, delta)
     for i in range(first, last):
@@ -42,18 +42,18 @@ def _huber_block(x, y, first, last, delta):
 @Task
 def _absolute(arrays, numbers, task, worker):
     out, x, y, total = arrays[0], arrays[1], arrays[2], 0.0
-    stop = min(numbers[0], (task + 1) * _TASK)
-    for first in range(task * _TASK, stop, _BLOCK):
-        total += _absolute_block(x, y, first, min(first + _BLOCK, stop))
+    stop = min(numbers[0], (task + 1) * TASK)
+    for first in range(task * TASK, stop, BLOCK):
+        total += _absolute_block(x, y, first, min(first + BLOCK, stop))
     out[task] = like(total, x[0])
 
 
 @Task
 def _huber(arrays, numbers, task, worker):
     out, x, y, delta, total = arrays[0], arrays[1], arrays[2], arrays[3][0], 0.0
-    stop = min(numbers[0], (task + 1) * _TASK)
-    for first in range(task * _TASK, stop, _BLOCK):
-        total += _huber_block(x, y, first, min(first + _BLOCK, stop), delta)
+    stop = min(numbers[0], (task + 1) * TASK)
+    for first in range(task * TASK, stop, BLOCK):
+        total += _huber_block(x, y, first, min(first + BLOCK, stop), delta)
     out[task] = like(total, x[0])
 
 
@@ -75,12 +75,19 @@ def _huber_slope(arrays, numbers, task, worker):
         out[i] = factor * (delta if d > delta else d)
 
 
-def _summed(task: Task, *arrays: np.ndarray) -> float:
-    x, y, *more = arrays
-    parts = np.empty(-(-x.size // _TASK), x.dtype)
+def summed(task: Task, cost: int, x: np.ndarray, y: np.ndarray, *more: np.ndarray) -> float:
+    """The sum that the tasks of a loss of ``x`` and ``y`` leave, one part each.
+
+    Arguments:
+        cost: time for an element, in the multiplications that `launch` counts.
+    """
+    parts = np.empty(-(-x.size // TASK), x.dtype)
     launch(task, (parts, np.ascontiguousarray(x), np.ascontiguousarray(y), *more), (x.size,), parts.size,
-           x.size * 4)
-    return math.fsum(parts.tolist())
+           x.size * cost)
+    try:
+        return math.fsum(parts.tolist())
+    except (OverflowError, ValueError):  # infinities of both signs
+        return float(np.add.reduce(parts))
 
 
 def absolute_sum(x: np.ndarray, y: np.ndarray) -> float:
@@ -89,7 +96,7 @@ def absolute_sum(x: np.ndarray, y: np.ndarray) -> float:
     >>> absolute_sum(np.array([3.0, 1.0]), np.array([1.0, 2.0]))
     3.0
     """
-    return _summed(_absolute, x, y)
+    return summed(_absolute, 4, x, y)
 
 
 def huber_sum(x: np.ndarray, y: np.ndarray, delta: float) -> float:
@@ -98,7 +105,7 @@ def huber_sum(x: np.ndarray, y: np.ndarray, delta: float) -> float:
     >>> huber_sum(np.array([3.0, 1.0]), np.array([0.0, 2.0]), 1.0)
     3.0
     """
-    return _summed(_huber, x, y, np.array([delta], x.dtype))
+    return summed(_huber, 4, x, y, np.array([delta], x.dtype))
 
 
 def absolute_slope(x: np.ndarray, y: np.ndarray, factor: float) -> np.ndarray:

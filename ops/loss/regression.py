@@ -18,7 +18,7 @@ from ops.core import Bad, Traced, case, composite, dtype_of, op, shape_of
 from ops.elementwise.arithmetic import mul, neg, sign, sub
 from ops.elementwise.clamping import clamp
 from ops.elementwise.division import div
-from ops.elementwise.pointwise import large
+from ops.elementwise.pointwise import several
 from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.reduction.totals import TYPE_NAMES, mean, sum
@@ -121,23 +121,49 @@ def all_broadcast(shape: tuple, other: tuple) -> bool:
     return not [1 for a, b in zip(shape[::-1], other[::-1]) if a != b and 1 not in (a, b)]
 
 
-def _of_array(losses, reduction: str):
-    """`reduce_losses` inside a forward function."""
+def _divisor(shape: tuple, reduction: str) -> int:
+    """What the sum of losses of this shape is divided by."""
+    return math.prod(shape) if reduction == "mean" else 1 if reduction == "sum" else shape[0]
+
+
+def of_array(losses, reduction: str):
+    """`reduce_losses` inside a forward function.
+
+    >>> float(of_array(np.array([[1.0, 3.0]]), "batchmean"))
+    4.0
+    """
     if reduction == "none":
         return losses
     total = np.add.reduce(losses, axis=None)
-    return total / losses.dtype.type(losses.size) if reduction == "mean" else total
+    return total if reduction == "sum" else total / losses.dtype.type(_divisor(losses.shape, reduction))
 
 
-def _part(g, shape: tuple, reduction: str):
-    """The cotangent of one element's loss, ready to broadcast."""
-    return div(g, math.prod(shape)) if reduction == "mean" else g
+def of_sum(total: float, input, reduction: str):
+    """The reduced loss, from the sum that a kernel computed.
+
+    >>> of_sum(8.0, np.ones((2, 2), np.float32), "mean")
+    np.float32(2.0)
+    """
+    return input.dtype.type(total / _divisor(input.shape, reduction))
 
 
-def _reduced(values, reduction: str):
-    """`reduce_losses` for references."""
+def part_of(g, shape: tuple, reduction: str):
+    """The cotangent of one element's loss, ready to broadcast.
+
+    >>> float(part_of(np.array(1.0), (2, 2), "mean"))
+    0.25
+    """
+    return g if reduction in ("sum", "none") else div(g, _divisor(shape, reduction))
+
+
+def reduced(values, reduction: str):
+    """`reduce_losses` for references.
+
+    >>> float(reduced(np.ones(3), "sum"))
+    3.0
+    """
     values = np.asarray(values)
-    return values if reduction == "none" else values.sum() / (values.size if reduction == "mean" else 1)
+    return values if reduction == "none" else values.sum() / _divisor(values.shape, reduction)
 
 
 def loss_cases(rng, low=-2.0, high=2.0, target_low=-2.0, target_high=2.0, **options):
@@ -169,16 +195,15 @@ def _difference(name: str, input, target):
     return np.asarray(input - target)
 
 
-def _fits_kernel(input, target, reduction: str) -> bool:
-    """Whether a kernel reduces the errors of two arrays in one pass."""
-    return (reduction != "none" and type(input) is np.ndarray and large(input)
+def fits_kernel(input, target, reduction: str) -> bool:
+    """Whether a kernel reduces the losses of two arrays in one pass.
+
+    >>> fits_kernel(np.ones(1000), np.ones(1000), "mean"), fits_kernel(np.ones(10), np.ones(10), "mean")
+    (True, False)
+    """
+    return (reduction != "none" and type(input) is np.ndarray and several(input)
             and type(target) is np.ndarray and target.dtype == input.dtype
             and target.shape == input.shape)
-
-
-def _of_sum(total: float, input, reduction: str):
-    """The reduced loss, from the sum that a kernel computed."""
-    return input.dtype.type(total / input.size if reduction == "mean" else total)
 
 
 def _difference_cases(rng, **options):
@@ -193,8 +218,8 @@ def _difference_record(slope, fused, value):
     """
 
     def by_input(g, input, target, reduction):
-        part = _part(g, input.shape, reduction)
-        if type(g) is np.ndarray and _fits_kernel(input, target, reduction):
+        part = part_of(g, input.shape, reduction)
+        if type(g) is np.ndarray and fits_kernel(input, target, reduction):
             return fused(input, target, float(part))
         return mul(part, slope(sub(input, target)))
 
@@ -202,7 +227,7 @@ def _difference_record(slope, fused, value):
         return by_input(neg(g), input, target, reduction)
 
     return dict(grad=dict(input=by_input, target=by_target),
-                samples=_difference_cases, reference=lambda input, target, reduction="mean": _reduced(
+                samples=_difference_cases, reference=lambda input, target, reduction="mean": reduced(
                     value(input - target), reduction),
                 exempt={"bad": "the public losses check"})
 
@@ -215,10 +240,10 @@ def squared_error(input, target, reduction="mean"):
     >>> float(squared_error(np.array([3.0]), np.array([1.0])))
     4.0
     """
-    if _fits_kernel(input, target, reduction):
-        return _of_sum(2 * _kernels.huber_sum(input, target, math.inf), input, reduction)
+    if fits_kernel(input, target, reduction):
+        return of_sum(2 * _kernels.huber_sum(input, target, math.inf), input, reduction)
     difference = _difference("mse_loss", input, target)
-    return _of_array(difference * difference, reduction)
+    return of_array(difference * difference, reduction)
 
 
 @op(**_difference_record(lambda d: sign(d), lambda x, y, factor: _kernels.absolute_slope(x, y, factor), abs))
@@ -228,14 +253,14 @@ def absolute_error(input, target, reduction="mean"):
     >>> float(absolute_error(np.array([3.0]), np.array([1.0])))
     2.0
     """
-    if _fits_kernel(input, target, reduction):
-        return _of_sum(_kernels.absolute_sum(input, target), input, reduction)
-    return _of_array(np.abs(_difference("l1_loss", input, target)), reduction)
+    if fits_kernel(input, target, reduction):
+        return of_sum(_kernels.absolute_sum(input, target), input, reduction)
+    return of_array(np.abs(_difference("l1_loss", input, target)), reduction)
 
 
 def _huber_grad(g, input, target, reduction, delta):
-    part = _part(g, input.shape, reduction)
-    if type(g) is np.ndarray and _fits_kernel(input, target, reduction):
+    part = part_of(g, input.shape, reduction)
+    if type(g) is np.ndarray and fits_kernel(input, target, reduction):
         return _kernels.huber_slope(input, target, float(part), delta)
     return mul(part, clamp(sub(input, target), -delta, delta))
 
@@ -244,7 +269,7 @@ def _huber_grad(g, input, target, reduction, delta):
     grad=dict(input=_huber_grad, target=lambda g, input, target, reduction, delta: _huber_grad(
         neg(g), input, target, reduction, delta)),
     samples=lambda rng: (*_difference_cases(rng, delta=0.7), *loss_cases(rng, delta=1.2)),
-    reference=lambda input, target, reduction="mean", delta=1.0: _reduced(np.vectorize(
+    reference=lambda input, target, reduction="mean", delta=1.0: reduced(np.vectorize(
         lambda d: 0.5 * d * d if -delta < d < delta else delta * (abs(d) - 0.5 * delta), otypes=[float])(
             input - target), reduction),
     exempt={"bad": "the public losses check"},
@@ -255,11 +280,11 @@ def huber_error(input, target, reduction="mean", delta=1.0):
     >>> float(huber_error(np.array([3.0]), np.array([1.0]), delta=1.0))
     1.5
     """
-    if _fits_kernel(input, target, reduction):
-        return _of_sum(_kernels.huber_sum(input, target, delta), input, reduction)
+    if fits_kernel(input, target, reduction):
+        return of_sum(_kernels.huber_sum(input, target, delta), input, reduction)
     size = np.abs(_difference("huber_loss", input, target))
     near = np.minimum(size, size.dtype.type(delta))
-    return _of_array(near * (size - 0.5 * near), reduction)
+    return of_array(near * (size - 0.5 * near), reduction)
 
 
 # ------------------------------------------------------------------ regression

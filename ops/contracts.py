@@ -13,6 +13,8 @@ import numpy as np
 
 __all__ = ["check_convolution", "check_convolved", "check_rows", "one_type", "shaped"]
 
+_INT64 = np.dtype(np.int64)
+
 
 def one_type(op: str, **arrays) -> None:
     """Refuse arrays of different element types; None stands for an array that is not there.
@@ -52,11 +54,12 @@ def check_rows(op: str, scores, target, weight) -> None:
 
     >>> check_rows("nll_rows", np.ones((2, 3)), np.zeros(2, np.int64), None)
     """
-    if scores.ndim != 2 or target.dtype != np.int64:
+    if scores.ndim != 2 or target.dtype is not _INT64:
         raise RuntimeError(f"{op}(): scores have two dimensions and targets are int64, got {scores.shape} "
                            f"and {target.dtype}")
     shaped(op, "target", target, scores.shape[:1])
-    shaped(op, "weight", weight, scores.shape[1:])
+    if weight is not None:
+        shaped(op, "weight", weight, scores.shape[1:])
 
 
 @functools.lru_cache(1024)  # training asks for the same shapes again and again

@@ -1,164 +1,250 @@
 """Softmax, log-softmax and the cross entropy of logits with class indices, row by row of a 2-D array.
 
-A row is read three times at most, from the cache: its maximum, the sum of exp(x - maximum), the result.
-NaN or a row of -inf only gives NaN, as in PyTorch. Every ``*_rows`` kernel treats the rows ``start`` to
-``stop`` and writes nothing else, so the rows may be shared out among threads.
+A row is read from the cache: its maximum, exp(x - maximum), their sum, the result.  The exponentials of
+several short rows are computed in one loop, since a loop over ten classes alone is no SIMD code.  NaN or a
+row of -inf only gives NaN, as in PyTorch.  Sums follow the vectors of a row, in an order that its length
+alone decides: results are the same bits for any number of threads.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
-from .functions import exp
-from .jit import jit, part
+from .functions import exp, like
+from .jit import part
+from .launch import Launch, Task
+from .masked import doubles_of, integers_of
+from .simd import lanes_of, pointer_shift, vector_load
+from .vector import vector_full, vector_largest, vector_total
 
-__all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward", "nll", "softmax",
-           "softmax_backward"]  # fmt: skip
+__all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward", "nll",
+           "nll_backward", "softmax", "softmax_backward"]  # fmt: skip
 
-#: Lets LLVM sum in SIMD lanes; NaN and infinity keep their meaning.
-_SUMS = {"reassoc", "contract", "nsz", "arcp"}
+_TASK = 16384  # elements of a task, about
+_GROUP = 1024  # elements whose exponentials are computed in one loop, about
+_COST = 40  # time for an element, in the multiplications that `launch` counts
+
+
+# ------------------------------------------------------------------ over one row of memory
 
 
 @part
-def _maximum(row, lanes):
-    """Largest element of a row (any number if it holds a NaN).
-
-    The running maxima in ``lanes`` become SIMD code, which a single one would not.
-    """
-    largest = row.dtype.type(-np.inf)
-    whole = row.size - row.size % lanes.size
-    if whole > 0:
-        for j in range(lanes.size):
-            lanes[j] = row[j]
-        for first in range(lanes.size, whole, lanes.size):
-            block = row[first : first + lanes.size]
-            for j in range(lanes.size):
-                lanes[j] = block[j] if block[j] > lanes[j] else lanes[j]
-        for value in lanes:
-            largest = value if value > largest else largest
-    for i in range(whole, row.size):
-        largest = row[i] if row[i] > largest else largest
-    return largest
+def _largest(x, start, stop):
+    """The largest element; NaN or any number if there is a NaN."""
+    lanes = lanes_of(x)
+    if stop - start < lanes:
+        largest = x[start]
+        for i in range(start + 1, stop):
+            largest = x[i] if x[i] > largest else largest
+        return largest
+    best = vector_load(x, stop - lanes, None)  # may overlap the vectors before
+    whole = stop - (stop - start) % (4 * lanes)
+    for i in range(start, whole, 4 * lanes):  # a step waits for the one before: four vectors in each
+        left = max(vector_load(x, i, None), vector_load(x, i + lanes, None))
+        right = max(vector_load(x, i + 2 * lanes, None), vector_load(x, i + 3 * lanes, None))
+        best = max(best, max(left, right))
+    for i in range(whole, stop - lanes, lanes):
+        best = max(best, vector_load(x, i, None))
+    return vector_largest(best)
 
 
-@part(fastmath=_SUMS)
-def _sum(row):
-    total = row.dtype.type(0)
-    for i in range(row.size):
-        total += row[i]
-    return total
+@part
+def _sum(x, start, stop):
+    lanes = lanes_of(x)
+    total = vector_full(x, 0.0)
+    whole = stop - (stop - start) % (4 * lanes)
+    for i in range(start, whole, 4 * lanes):
+        left = vector_load(x, i, None) + vector_load(x, i + lanes, None)
+        right = vector_load(x, i + 2 * lanes, None) + vector_load(x, i + 3 * lanes, None)
+        total = total + (left + right)
+    for i in range(whole, stop, lanes):
+        total = total + vector_load(x, i, stop - i)
+    return vector_total(total)
 
 
-@jit
-def log_softmax_rows(start, stop, x, out):
+@part
+def _sum_of_products(x, y, start, stop):
+    lanes = lanes_of(x)
+    first, second = vector_full(x, 0.0), vector_full(x, 0.0)
+    whole = stop - (stop - start) % (2 * lanes)
+    for i in range(start, whole, 2 * lanes):
+        first = first + vector_load(x, i, None) * vector_load(y, i, None)
+        second = second + vector_load(x, i + lanes, None) * vector_load(y, i + lanes, None)
+    for i in range(whole, stop, lanes):
+        first = first + vector_load(x, i, stop - i) * vector_load(y, i, stop - i)
+    return vector_total(first + second)
+
+
+@part
+def _exponentials(out, x, start, stop):
+    for i in range(start, stop):
+        out[i] = exp(x[i])
+
+
+@part
+def _shifted_exponentials(out, x, tops, first, last, columns):
+    """out[r] = exp(x[r] - tops[r]) with the largest element of each row, which goes to ``tops``."""
+    for r in range(first, last):
+        tops[r - first] = top = _largest(x, r * columns, (r + 1) * columns)
+        for i in range(r * columns, (r + 1) * columns):
+            out[i] = x[i] - top
+    _exponentials(out, out, first * columns, last * columns)
+
+
+# ------------------------------------------------------------------ over a share of the rows
+
+
+@part
+def _share(numbers, task):
+    """The first and last (excluded) row of a task, the columns, and the rows of a group."""
+    return task * numbers[1], min(numbers[0], (task + 1) * numbers[1]), numbers[2], numbers[3]
+
+
+@Task
+def _log_softmax(arrays, numbers, task, worker):
     """out[r] = x[r] - logsumexp(x[r])."""
-    lanes = np.empty(16, x.dtype)
-    for r in range(start, stop):
-        row, result = x[r], out[r]
-        largest = _maximum(row, lanes)
-        for i in range(row.size):  # exp and sum in one loop would leave short rows to scalar code
-            result[i] = exp(row[i] - largest)
-        log_total = x.dtype.type(math.log(_sum(result)))
-        for i in range(row.size):
-            result[i] = (row[i] - largest) - log_total
+    out, x, (first, last, columns, group) = arrays[0], arrays[1], _share(numbers, task)
+    tops = pointer_shift(arrays[2], worker * group)
+    for begin in range(first, last, group):
+        end = min(begin + group, last)
+        _shifted_exponentials(out, x, tops, begin, end, columns)
+        for r in range(begin, end):
+            top = tops[r - begin]
+            log_total = like(math.log(_sum(out, r * columns, (r + 1) * columns)), top)
+            for i in range(r * columns, (r + 1) * columns):
+                out[i] = (x[i] - top) - log_total
 
 
-@jit(fastmath=_SUMS)
-def softmax_rows(start, stop, x, out):
+@Task
+def _softmax(arrays, numbers, task, worker):
     """out[r] = exp(x[r]) / sum(exp(x[r]))."""
-    lanes = np.empty(16, x.dtype)
-    for r in range(start, stop):
-        row, result = x[r], out[r]
-        largest = _maximum(row, lanes)
-        for i in range(row.size):  # summed in this loop, the order would depend on where `out` lies
-            result[i] = exp(row[i] - largest)
-        total = _sum(result)
-        for i in range(row.size):
-            result[i] /= total
+    out, (first, last, columns, group) = arrays[0], _share(numbers, task)
+    tops = pointer_shift(arrays[2], worker * group)
+    for begin in range(first, last, group):
+        end = min(begin + group, last)
+        _shifted_exponentials(out, arrays[1], tops, begin, end, columns)
+        for r in range(begin, end):
+            inverse = like(1, out[0]) / _sum(out, r * columns, (r + 1) * columns)
+            for i in range(r * columns, (r + 1) * columns):
+                out[i] *= inverse
 
 
-@jit(fastmath=_SUMS)
-def log_softmax_backward_rows(start, stop, grad, log_probabilities, out):
+@Task
+def _log_softmax_backward(arrays, numbers, task, worker):
     """out[r] = grad[r] - exp(log_probabilities[r]) * sum(grad[r])."""
-    for r in range(start, stop):
-        g, row, result = grad[r], log_probabilities[r], out[r]
-        total = grad.dtype.type(0)
-        for i in range(g.size):
-            total += g[i]
-        for i in range(g.size):
-            result[i] = g[i] - exp(row[i]) * total
+    out, grad, (first, last, columns, group) = arrays[0], arrays[1], _share(numbers, task)
+    for begin in range(first, last, group):
+        end = min(begin + group, last)
+        _exponentials(out, arrays[2], begin * columns, end * columns)
+        for r in range(begin, end):
+            total = _sum(grad, r * columns, (r + 1) * columns)
+            for i in range(r * columns, (r + 1) * columns):
+                out[i] = grad[i] - out[i] * total
 
 
-@jit(fastmath=_SUMS)
-def softmax_backward_rows(start, stop, grad, probabilities, out):
+@Task
+def _softmax_backward(arrays, numbers, task, worker):
     """out[r] = probabilities[r] * (grad[r] - dot(grad[r], probabilities[r]))."""
-    for r in range(start, stop):
-        g, row, result = grad[r], probabilities[r], out[r]
-        total = grad.dtype.type(0)
-        for i in range(g.size):
-            total += g[i] * row[i]
-        for i in range(g.size):
-            result[i] = row[i] * (g[i] - total)
+    out, grad, probabilities = arrays[0], arrays[1], arrays[2]
+    first, last, columns, _ = _share(numbers, task)
+    for r in range(first, last):
+        total = _sum_of_products(grad, probabilities, r * columns, (r + 1) * columns)
+        for i in range(r * columns, (r + 1) * columns):
+            out[i] = probabilities[i] * (grad[i] - total)
 
 
-@jit
-def nll_rows(start, stop, scores, target, weight, ignore_index, losses):
-    """losses[r] = -weight[target[r]] * scores[r, target[r]], 0 for ignored rows; an empty weight is ones.
+@Task
+def _nll(arrays, numbers, task, worker):
+    """losses[r] = -weight[target[r]] * scores[r, target[r]], 0 for ignored rows.
 
-    Returns the sums of the losses and of the weights, and whether every label is a class or ignored.
+    The last array gets the sums of the losses and of the weights, and 1 if every label is valid.
     """
-    total, factors, valid, one = 0.0, 0.0, True, scores.dtype.type(1)
-    for r in range(start, stop):
-        label = target[r]
-        losses[r] = 0
+    losses, scores, weight = arrays[0], arrays[1], arrays[2]
+    target, sums = integers_of(arrays[3]), doubles_of(arrays[4])
+    rows, columns, ignore_index, weighted = numbers[0], numbers[1], numbers[2], numbers[3]
+    total, factors, valid = 0.0, 0.0, True
+    for r in range(rows):
+        label, factor = target[r], like(1, losses[r])
+        losses[r] = like(0, factor)
         if label == ignore_index:
             continue
-        if label < 0 or label >= scores.shape[1]:
+        if label < 0 or label >= columns:
             valid = False
             continue
-        factor = weight[label] if weight.size > 0 else one
-        losses[r] = -factor * scores[r, label]
+        if weighted:
+            factor = weight[label]
+        losses[r] = -factor * scores[r * columns + label]
         total += losses[r]
         factors += factor
-    return total, factors, valid
+    sums[0], sums[1], sums[2] = total, factors, valid
 
 
-@jit
-def cross_entropy_rows(start, stop, logits, target, weight, ignore_index, losses, log_probabilities):
-    """losses[r] = -weight[target[r]] * log_softmax(logits[r])[target[r]]; an empty weight is ones.
+@part
+def _counts(label, columns, ignore_index):
+    """Whether a label names a class; no memory is touched for another."""
+    return label != ignore_index and 0 <= label < columns
 
-    Returns the sums of the losses and of the weights, and whether every label is a class or ignored.
+
+@Task
+def _nll_backward(arrays, numbers, task, worker):
+    """out[r, target[r]] = -grad[r] * weight[target[r]], or of one ``grad`` for all rows.
+
+    Of a mean (``numbers[5]``) the weights are divided by their sum.  The other elements stay as they are.
     """
-    log_softmax_rows(start, stop, logits, log_probabilities)
-    return nll_rows(start, stop, log_probabilities, target, weight, ignore_index, losses)
+    out, grad, weight, target = arrays[0], arrays[1], arrays[2], integers_of(arrays[3])
+    rows, columns, ignore_index, weighted = numbers[0], numbers[1], numbers[2], numbers[3]
+    grad_step, total = numbers[4], 0.0
+    for r in range(rows if numbers[5] else 0):
+        if _counts(target[r], columns, ignore_index):
+            total += weight[target[r]] if weighted else like(1, grad[0])
+    total = total if total != 0 else 1.0
+    for r in range(rows):
+        if _counts(target[r], columns, ignore_index):
+            factor = weight[target[r]] if weighted else like(1, grad[0])
+            out[r * columns + target[r]] = -grad[r * grad_step] * like(factor / total, factor)
 
 
-@jit
-def cross_entropy_backward_rows(start, stop, grad, log_probabilities, target, weight, ignore_index, out):
+@Task
+def _cross_entropy_backward(arrays, numbers, task, worker):
     """out[r] = grad[r] * weight[target[r]] * (softmax(logits[r]) - onehot(target[r])), or 0."""
-    for r in range(start, stop):
-        row, result, label = log_probabilities[r], out[r], target[r]
-        scale = grad[r]
-        counts = label != ignore_index and 0 <= label < row.size  # no memory is touched for a wrong label
-        if not counts:
-            scale = grad.dtype.type(0)
-        elif weight.size > 0:
-            scale = grad[r] * weight[label]
-        for i in range(row.size):
-            result[i] = exp(row[i]) * scale
-        if counts:
-            result[label] -= scale
+    out, grad, weight, target = arrays[0], arrays[1], arrays[3], integers_of(arrays[4])
+    (first, last, columns, group), ignore_index, weighted = _share(numbers, task), numbers[4], numbers[5]
+    for begin in range(first, last, group):
+        end = min(begin + group, last)
+        _exponentials(out, arrays[2], begin * columns, end * columns)
+        for r in range(begin, end):
+            label, scale = target[r], grad[r]
+            counts = _counts(label, columns, ignore_index)
+            if not counts:
+                scale = like(0, scale)
+            elif weighted:
+                scale = grad[r] * weight[label]
+            for i in range(r * columns, (r + 1) * columns):
+                out[i] *= scale
+            if counts:
+                out[r * columns + label] -= scale
 
 
-def _rows(kernel, *arrays):
-    """Run a kernel that has one output of the shape of its inputs over all rows."""
-    arrays = [np.ascontiguousarray(array) for array in arrays]
-    out = np.empty_like(arrays[0])
-    if out.size:
-        kernel(0, len(out), *arrays, out)
-    return out
+# ------------------------------------------------------------------ for arrays
+
+
+@functools.lru_cache(maxsize=1024)
+def _one_task(task: Task, dtype, shape, *numbers: int) -> Launch:
+    """The launch of a kernel that adds up all rows."""
+    return Launch(task, dtype, (*shape, *numbers), 1, shape[0])
+
+
+@functools.lru_cache(maxsize=1024)
+def _prepared(task: Task, dtype, shape, scratch: bool = False, *numbers: int) -> Launch:
+    """A launch over the rows of arrays of this shape (N, C)."""
+    rows, columns = shape
+    each, group = max(1, _TASK // max(columns, 1)), max(1, min(rows, _GROUP // max(columns, 1)))
+    tasks = -(-rows // each) if columns else 0
+    return Launch(task, dtype, (rows, each, columns, group, *numbers), tasks, _COST * rows * columns,
+                  group if scratch else 0)
 
 
 def log_softmax(x: np.ndarray) -> np.ndarray:
@@ -167,7 +253,10 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
     >>> log_softmax(np.array([[1000.0, 1000.0]])).round(6).tolist()
     [[-0.693147, -0.693147]]
     """
-    return _rows(log_softmax_rows, x)
+    x = np.ascontiguousarray(x)
+    out = np.empty(x.shape, x.dtype)
+    _prepared(_log_softmax, x.dtype, x.shape, True)(out, x)
+    return out
 
 
 def log_softmax_backward(grad: np.ndarray, log_probabilities: np.ndarray) -> np.ndarray:
@@ -176,7 +265,10 @@ def log_softmax_backward(grad: np.ndarray, log_probabilities: np.ndarray) -> np.
     >>> log_softmax_backward(np.array([[1.0, 0.0]]), np.log([[0.25, 0.75]])).tolist()
     [[0.75, -0.75]]
     """
-    return _rows(log_softmax_backward_rows, grad, log_probabilities)
+    out = np.empty(grad.shape, grad.dtype)
+    _prepared(_log_softmax_backward, grad.dtype, grad.shape)(
+        out, np.ascontiguousarray(grad), np.ascontiguousarray(log_probabilities))
+    return out
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -185,7 +277,10 @@ def softmax(x: np.ndarray) -> np.ndarray:
     >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
     [[0.5, 0.5]]
     """
-    return _rows(softmax_rows, x)
+    x = np.ascontiguousarray(x)
+    out = np.empty(x.shape, x.dtype)
+    _prepared(_softmax, x.dtype, x.shape, True)(out, x)
+    return out
 
 
 def softmax_backward(grad: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -194,11 +289,10 @@ def softmax_backward(grad: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     >>> softmax_backward(np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]])).tolist()
     [[0.1875, -0.1875]]
     """
-    return _rows(softmax_backward_rows, grad, probabilities)
-
-
-def _weight_or_empty(weight, dtype):
-    return np.empty(0, dtype) if weight is None else np.ascontiguousarray(weight, dtype)
+    out = np.empty(grad.shape, grad.dtype)
+    _prepared(_softmax_backward, grad.dtype, grad.shape)(
+        out, np.ascontiguousarray(grad), np.ascontiguousarray(probabilities))
+    return out
 
 
 def cross_entropy(logits, target, weight=None, ignore_index=-100):
@@ -211,15 +305,16 @@ def cross_entropy(logits, target, weight=None, ignore_index=-100):
 
     >>> losses, log_probabilities, *sums = cross_entropy(np.zeros((2, 4)), np.array([1, -100]))
     >>> losses.round(6).tolist(), sums[1:]
-    ([1.386294, 0.0], [1.0, True])
+    ([1.386294, 0.0], [1.0, 1.0])
     """
     logits, target = np.ascontiguousarray(logits), np.ascontiguousarray(target)
-    losses, log_probabilities = np.empty(len(logits), logits.dtype), np.empty_like(logits)
-    weight = _weight_or_empty(weight, logits.dtype)
-    sums = cross_entropy_rows(
-        0, len(logits), logits, target, weight, ignore_index, losses, log_probabilities
-    )
-    return losses, log_probabilities, *sums
+    shape, dtype = logits.shape, logits.dtype
+    losses, log_probabilities, sums = np.empty(shape[0], dtype), np.empty(shape, dtype), np.empty(3)
+    _prepared(_log_softmax, dtype, shape, True)(log_probabilities, logits)
+    factors = losses if weight is None else np.ascontiguousarray(weight, dtype)
+    _one_task(_nll, dtype, shape, ignore_index, weight is not None)(
+        losses, log_probabilities, factors, target, sums)
+    return losses, log_probabilities, *sums.tolist()
 
 
 def nll(scores, target, weight=None, ignore_index=-100):
@@ -227,11 +322,26 @@ def nll(scores, target, weight=None, ignore_index=-100):
 
     >>> losses, *sums = nll(np.log([[0.5, 0.5]]), np.array([0]))
     >>> losses.round(3).tolist(), sums[1:]
-    ([0.693], [1.0, True])
+    ([0.693], [1.0, 1.0])
     """
-    losses, weight = np.empty(len(scores), scores.dtype), _weight_or_empty(weight, scores.dtype)
-    return losses, *nll_rows(0, len(scores), np.ascontiguousarray(scores), np.ascontiguousarray(target),
-                             weight, ignore_index, losses)
+    losses, sums = np.empty(len(scores), scores.dtype), np.empty(3)
+    factors = losses if weight is None else np.ascontiguousarray(weight, scores.dtype)
+    _one_task(_nll, scores.dtype, scores.shape, ignore_index, weight is not None)(
+        losses, np.ascontiguousarray(scores), factors, np.ascontiguousarray(target), sums)
+    return losses, *sums.tolist()
+
+
+def nll_backward(grad, shape, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Gradient of `nll` by the scores of this shape (N, C), from a cotangent of the reduced losses.
+
+    >>> nll_backward(np.array(1.0), (1, 2), np.array([0])).tolist()
+    [[-1.0, 0.0]]
+    """
+    grad, out = np.ascontiguousarray(grad), np.zeros(shape, grad.dtype)
+    factors = grad if weight is None else np.ascontiguousarray(weight, grad.dtype)
+    _one_task(_nll_backward, grad.dtype, shape, ignore_index, weight is not None, reduction == "none",
+              reduction == "mean")(out, grad, factors, np.ascontiguousarray(target))
+    return out
 
 
 def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_index=-100):
@@ -240,9 +350,9 @@ def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_
     >>> cross_entropy_backward(np.ones(1), np.log([[0.25, 0.75]]), np.array([0])).tolist()
     [[-0.75, 0.75]]
     """
-    grad, target = np.ascontiguousarray(grad), np.ascontiguousarray(target)
-    log_probabilities = np.ascontiguousarray(log_probabilities)
-    weight = _weight_or_empty(weight, log_probabilities.dtype)
-    out = np.empty_like(log_probabilities)
-    cross_entropy_backward_rows(0, len(out), grad, log_probabilities, target, weight, ignore_index, out)
+    shape, dtype = log_probabilities.shape, log_probabilities.dtype
+    grad, out = np.ascontiguousarray(grad), np.empty(shape, dtype)
+    factors = grad if weight is None else np.ascontiguousarray(weight, dtype)
+    _prepared(_cross_entropy_backward, dtype, shape, False, ignore_index, weight is not None)(
+        out, grad, np.ascontiguousarray(log_probabilities), factors, np.ascontiguousarray(target))
     return out

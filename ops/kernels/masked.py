@@ -30,9 +30,9 @@ from .simd import (
     _vectors,
 )
 
-__all__ = ["aligned", "bytes_of", "lanes_that_won", "lowest_bit", "offsets_of_windows",
-           "spread_window", "tile_add_scaled", "tile_clamp", "tile_load_half", "tile_store_windows",
-           "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
+__all__ = ["aligned", "bytes_of", "doubles_of", "integers_of", "lanes_that_won", "lowest_bit",
+           "offsets_of_windows", "spread_window", "tile_add_scaled", "tile_clamp", "tile_load_half",
+           "tile_store_windows", "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
 
 _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 
@@ -41,6 +41,18 @@ _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 def bytes_of(builder, kinds, pointer):
     """``pointer`` to an array of bytes that was passed among arrays of numbers."""
     return builder.bitcast(pointer, _INT8.as_pointer())
+
+
+@_intrinsic(lambda pointer: types.CPointer(types.int64))
+def integers_of(builder, kinds, pointer):
+    """``pointer`` to an array of int64 that was passed among arrays of floats."""
+    return builder.bitcast(pointer, _INT64.as_pointer())
+
+
+@_intrinsic(lambda pointer: types.CPointer(types.float64))
+def doubles_of(builder, kinds, pointer):
+    """``pointer`` to an array of float64 that was passed among arrays of another type."""
+    return builder.bitcast(pointer, ir.DoubleType().as_pointer())
 
 
 @_intrinsic(_same)

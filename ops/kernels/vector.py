@@ -16,7 +16,7 @@ from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
 from .masked import _floor, _maximum_of
-from .simd import VectorType, _call, _first_lanes, _intrinsic, _name, _same, _splat, _store
+from .simd import VectorType, _call, _first_lanes, _intrinsic, _name, _same, _shuffle, _splat, _store
 
 __all__: list[str] = []
 
@@ -78,6 +78,27 @@ def _maximum(builder, x, y):
     """NaN where either is NaN, as `numpy.maximum`."""
     keep_x = builder.or_(builder.fcmp_ordered(">", x, y), builder.fcmp_unordered("uno", x, x))
     return builder.select(keep_x, x, y)
+
+
+def _folded(builder, combine, vector):
+    """The lanes of a vector put together: the upper half with the lower one, until one is left."""
+    while (half := vector.type.count // 2) > 0:
+        low, high = list(range(half)), list(range(half, 2 * half))
+        vector = combine(builder, _shuffle(builder, vector, vector, low),
+                         _shuffle(builder, vector, vector, high))
+    return builder.extract_element(vector, ir.IntType(32)(0))
+
+
+@_intrinsic(lambda vector: vector.element)
+def vector_largest(builder, kinds, vector):
+    """The largest lane; NaN if there is one."""
+    return _folded(builder, _maximum, vector)
+
+
+@_intrinsic(lambda vector: vector.element)
+def vector_total(builder, kinds, vector):
+    """The sum of all lanes."""
+    return _folded(builder, _add, vector)
 
 
 @_intrinsic(lambda pointer, number: VectorType(pointer.dtype))

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ops.contracts import check_rows
-from ops.core import Bad, Traced, array_of, case, composite, dtype_of, op, shape_of
+from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where
@@ -33,7 +33,7 @@ from ops.shape.layout import permute, reshape, zeros_like_view
 __all__ = ["cross_entropy", "nll_loss", "nll_rows"]
 
 _kernels = LazyModule("ops.kernels.loss")
-_ARRAYS, _INT64 = (np.ndarray, Traced), np.dtype(np.int64)
+_INT64 = np.dtype(np.int64)
 
 
 # ------------------------------------------------------------------ what is refused
@@ -78,13 +78,10 @@ def _prepare(name: str, input, target, weight) -> int:
     return classes
 
 
-def _are_rows(input, target) -> bool:
+def _are_rows(scores, target) -> bool:
     """Whether there is nothing to check or to bring into shape: floats (N, C) and int64 numbers (N,)."""
-    if not isinstance(input, _ARRAYS) or not isinstance(target, _ARRAYS):
-        return False
-    shape = shape_of(input)
-    return len(shape) == 2 and shape_of(target) == shape[:1] and dtype_of(input).kind == "f" and (
-        dtype_of(target) is _INT64)
+    return (type(scores) is np.ndarray and type(target) is np.ndarray and scores.ndim == 2
+            and target.shape == scores.shape[:1] and target.dtype is _INT64 and scores.dtype.kind == "f")
 
 
 def _class_numbers(input, target, weight):
@@ -146,17 +143,14 @@ _BAD = [Bad((np.ones((4, 5)), np.arange(3)), {}, ValueError, r"Expected input ba
 
 def _nll_grad(g, input_shape, target, weight, ignore_index, reduction):
     """The cotangent of each loss, negative and times its factor, at the place of the score it was."""
+    if type(g) is np.ndarray:
+        return _kernels.nll_backward(g, input_shape, target, weight, ignore_index, reduction)
     factors = -row_factors(target, weight, ignore_index, dtype_of(g))
     if reduction == "mean":
         factors /= -factors.sum() or 1
     places = np.where(target == ignore_index, 0, target)
-    values = mul(g, factors)
-    if type(g) is not np.ndarray:
-        zeros = zeros_like_view(values, input_shape)
-        return scatter_add(zeros, 1, places[:, None], reshape(values, (len(places), 1)))
-    out = np.zeros(input_shape, values.dtype)
-    out[np.arange(len(places)), places] = values
-    return out
+    values = reshape(mul(g, factors), (len(places), 1))
+    return scatter_add(zeros_like_view(values, input_shape), 1, places[:, None], values)
 
 
 @op(
@@ -182,7 +176,9 @@ def nll_rows(input, target, weight=None, ignore_index=-100, reduction="mean"):
         require_classes(target, input.shape[1], ignore_index)
     if reduction == "none":
         return losses
-    return input.dtype.type(total if reduction == "sum" else total / factors if factors else math.nan)
+    if reduction == "mean":
+        total = total / factors if factors else math.nan
+    return np.array(total, input.dtype)
 
 
 def _mean_of_rows(losses, factors):
@@ -212,8 +208,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
-    if weight is None and _are_rows(input, target):
-        return nll_rows(input, array_of(target), None, ignore_index, reduction)
+    if weight is None and _are_rows(array_of(input), labels := array_of(target)):
+        return nll_rows(input, labels, None, ignore_index, reduction)
     _prepare("nll_loss", input, target, weight)
     labels = _class_numbers(input, target, weight)
     _require_shapes(input, target)
@@ -311,8 +307,8 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
-    if weight is None and label_smoothing == 0 and _are_rows(input, target):
-        return softmax_cross_entropy(input, array_of(target), None, ignore_index, reduction)[0]
+    if weight is None and label_smoothing == 0 and _are_rows(array_of(input), labels := array_of(target)):
+        return softmax_cross_entropy(input, labels, None, ignore_index, reduction)[0]
     classes = _prepare("cross_entropy", input, target, weight)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")

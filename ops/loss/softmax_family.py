@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ops.callers import warn_user
-from ops.contracts import shaped
+from ops.contracts import one_type, shaped
 from ops.core import Bad, case, composite, op
 from ops.elementwise.arithmetic import mul, neg, sub
 from ops.elementwise.exponential import exp
@@ -29,7 +29,7 @@ def _by_rows(kernel, dim: int, *arrays):
     shape = arrays[0].shape
     if not shape:
         return kernel(*(array.reshape(1, 1) for array in arrays)).reshape(())
-    if dim == 1 and len(shape) == 2 and arrays[0].size:
+    if dim == 1 and len(shape) == 2:
         return kernel(*arrays)
     if dim == len(shape) - 1 and arrays[0].size:
         return kernel(*(array.reshape(-1, shape[dim]) for array in arrays)).reshape(shape)
@@ -42,7 +42,7 @@ def _by_rows(kernel, dim: int, *arrays):
 def _prepare(name: str, input, dim, dtype) -> tuple:
     """The input in the floating dtype to compute in, and the dimension as one axis."""
     tensor_only(input)
-    dim = one_dim(_implicit_dim(name, dim, input.ndim), input.ndim)
+    dim = one_dim(_implicit_dim(name, input.ndim) if dim is None else dim, input.ndim)
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
     if input.dtype.kind != "f":
@@ -51,13 +51,11 @@ def _prepare(name: str, input, dim, dtype) -> tuple:
     return input, dim
 
 
-def _implicit_dim(name: str, dim, ndim: int) -> int:
+def _implicit_dim(name: str, ndim: int) -> int:
     """PyTorch's old choice of a dimension that was not given: 0 for 0, 1 or 3 dimensions, else 1."""
-    if dim is None:
-        warn_user(f"Implicit dimension choice for {name} has been deprecated. Change the call to "
-                  "include dim=X as an argument.")
-        return 0 if ndim in (0, 1, 3) else 1
-    return dim
+    warn_user(f"Implicit dimension choice for {name} has been deprecated. Change the call to "
+              "include dim=X as an argument.")
+    return _implicit_silently(None, ndim)
 
 
 def _cases(rng):
@@ -104,6 +102,7 @@ def softmax_backward(input, output, dim):
     array([ 0.1875, -0.1875])
     """
     shaped("softmax_backward", "output", output, input.shape)
+    one_type("softmax_backward", input=input, output=output)
     return _by_rows(_kernels.softmax_backward, one_dim(dim, input.ndim), input, output)
 
 
@@ -152,6 +151,7 @@ def log_softmax_backward(input, output, dim):
     array([ 0.75, -0.75])
     """
     shaped("log_softmax_backward", "output", output, input.shape)
+    one_type("log_softmax_backward", input=input, output=output)
     return _by_rows(_kernels.log_softmax_backward, one_dim(dim, input.ndim), input, output)
 
 

@@ -35,6 +35,8 @@ def one_dim(dim, ndim: int) -> int:
     >>> one_dim(-1, 3), one_dim(-1, 0)
     (2, 0)
     """
+    if type(dim) is int and -ndim <= dim < ndim:
+        return dim % ndim
     if isinstance(dim, (tuple, list)):
         raise TypeError(f"argument 'dim' must be int, not {type(dim).__name__} ({dim!r})")
     return (normalize_dims(dim, ndim) or (0,))[0]

@@ -103,6 +103,11 @@ def _maps(mode, input_size, output_size, scales, align_corners, dtype):
     ]
 
 
+def _unsigned(taps: np.ndarray) -> np.ndarray:
+    """The taps as numbers for which compiled code leaves out Python's meaning of a negative index."""
+    return taps.view(np.uint64)
+
+
 @jit
 def _nearest_planes(x, rows, columns, out):
     """out[p, i, j] = x[p, rows[i], columns[j]]; a row that repeats the one before is copied."""
@@ -153,7 +158,7 @@ def interpolate(
     if x.ndim == 4 or not mode.startswith("nearest"):
         return map_planes(x, rows, columns)
     out = np.empty((len(x), *output_size), x.dtype)
-    _nearest_planes(np.ascontiguousarray(x), rows.taps, columns.taps, out)
+    _nearest_planes(np.ascontiguousarray(x), _unsigned(rows.taps), _unsigned(columns.taps), out)
     return out
 
 
@@ -169,5 +174,5 @@ def interpolate_backward(
     if grad.ndim == 4 or not mode.startswith("nearest"):
         return map_planes_backward(grad, *maps, input_size)
     out = np.zeros((len(grad), *input_size), grad.dtype)
-    _nearest_backward_planes(np.ascontiguousarray(grad), maps[0].taps, maps[1].taps, out)
+    _nearest_backward_planes(np.ascontiguousarray(grad), *[_unsigned(axis.taps) for axis in maps], out)
     return out

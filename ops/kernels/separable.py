@@ -9,14 +9,21 @@ k instead of k * k.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from .jit import jit
+from .functions import like
+from .launch import Launch, Task, address_of
 from .separable_channels_last import map_images, map_images_backward
+from .simd import pointer_shift, table_at
 
 __all__ = ["AxisMap", "map_planes", "map_planes_backward"]
+
+_TASK = 16384  # elements of a task, about
+_COST = 8  # time for an element of the larger plane, in the multiplications that `launch` counts
 
 
 class AxisMap(NamedTuple):
@@ -24,7 +31,7 @@ class AxisMap(NamedTuple):
 
     Output i is the sum of weights[k] * input[taps[k]] over ends[i] <= k < ends[i + 1].
     The sum is divided by ``divisors[i]``, apart from the weights so that means of equal numbers are
-    exact.
+    exact.  ``tables`` are the addresses of ends and taps, for kernels.
 
     >>> pairs = AxisMap.of([[0, 1], [2, 3]], [[1, 1], [1, 1]], [2, 2], np.float64)
     >>> one = AxisMap.of([[0]], [[1]], [1], np.float64)
@@ -36,52 +43,79 @@ class AxisMap(NamedTuple):
     taps: np.ndarray
     weights: np.ndarray
     divisors: np.ndarray
+    tables: tuple[int, int]
 
     @classmethod
     def of(cls, taps, weights, divisors, dtype) -> AxisMap:
         """From one list of taps and one of weights for every output."""
         ends = np.cumsum([0, *map(len, taps)])
-        # Unsigned, since compiled code then leaves out Python's meaning of a negative index.
-        taps = np.concatenate([*taps, []]).astype(np.uint64)
-        return cls(ends, taps, np.concatenate([*weights, []]).astype(dtype), np.asarray(divisors, dtype))
+        taps = np.concatenate([*taps, []]).astype(np.int64)
+        weights, divisors = np.concatenate([*weights, []]).astype(dtype), np.asarray(divisors, dtype)
+        return cls(ends, taps, weights, divisors, (address_of(ends), address_of(taps)))
 
 
-@jit
-def separable_planes(start, stop, x, rows, columns, out):
-    """out[p] = R x[p] C^T / divisors for start <= p < stop."""
-    line = np.empty(x.shape[2], x.dtype)
-    for plane in range(start, stop):
-        for i in range(out.shape[1]):
-            line[:] = 0
-            for k in range(rows.ends[i], rows.ends[i + 1]):
-                source, weight = x[plane, rows.taps[k]], rows.weights[k]
-                for w in range(line.size):
+# Numbers of the tasks: planes, planes of a task, height and width of a plane, rows and columns of a mapped
+# one, addresses of the ends and taps of rows and columns.
+
+
+@Task
+def _map(arrays, numbers, task, worker):
+    """out[p] = R x[p] C^T / divisors for the planes of a task."""
+    row_weights, column_weights, row_divisors, column_divisors = arrays[2], arrays[3], arrays[4], arrays[5]
+    height, width, rows, columns = numbers[2], numbers[3], numbers[4], numbers[5]
+    row_ends, row_taps = table_at(numbers[6]), table_at(numbers[7])
+    column_ends, column_taps = table_at(numbers[8]), table_at(numbers[9])
+    line = pointer_shift(arrays[6], worker * width)
+    for plane in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
+        x = pointer_shift(arrays[1], plane * height * width)
+        for i in range(rows):
+            for w in range(width):
+                line[w] = like(0, line[0])
+            for k in range(row_ends[i], row_ends[i + 1]):
+                source, weight = pointer_shift(x, row_taps[k] * width), row_weights[k]
+                for w in range(width):
                     line[w] += weight * source[w]
-            result = out[plane, i]
-            for j in range(result.size):
-                total = x.dtype.type(0)
-                for k in range(columns.ends[j], columns.ends[j + 1]):
-                    total += columns.weights[k] * line[columns.taps[k]]
-                result[j] = total / (rows.divisors[i] * columns.divisors[j])
+            result, divisor = pointer_shift(arrays[0], (plane * rows + i) * columns), row_divisors[i]
+            for j in range(columns):
+                total = like(0, line[0])
+                for k in range(column_ends[j], column_ends[j + 1]):
+                    total += column_weights[k] * line[column_taps[k]]
+                result[j] = total / (divisor * column_divisors[j])
 
 
-@jit
-def separable_backward_planes(start, stop, grad, rows, columns, out):
-    """out[p] = R^T (grad[p] / divisors) C for start <= p < stop: the transposed map."""
-    line = np.empty(out.shape[2], out.dtype)
-    for plane in range(start, stop):
-        out[plane, :, :] = 0
-        for i in range(grad.shape[1]):
-            line[:] = 0
-            source = grad[plane, i]
-            for j in range(source.size):
-                g = source[j] / (rows.divisors[i] * columns.divisors[j])
-                for k in range(columns.ends[j], columns.ends[j + 1]):
-                    line[columns.taps[k]] += columns.weights[k] * g
-            for k in range(rows.ends[i], rows.ends[i + 1]):
-                result, weight = out[plane, rows.taps[k]], rows.weights[k]
-                for w in range(line.size):
+@Task
+def _map_backward(arrays, numbers, task, worker):
+    """out[p] = R^T (grad[p] / divisors) C for the planes of a task: the transposed map."""
+    row_weights, column_weights, row_divisors, column_divisors = arrays[2], arrays[3], arrays[4], arrays[5]
+    height, width, rows, columns = numbers[2], numbers[3], numbers[4], numbers[5]
+    row_ends, row_taps = table_at(numbers[6]), table_at(numbers[7])
+    column_ends, column_taps = table_at(numbers[8]), table_at(numbers[9])
+    line = pointer_shift(arrays[6], worker * width)
+    for plane in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
+        out = pointer_shift(arrays[0], plane * height * width)
+        for place in range(height * width):
+            out[place] = like(0, line[0])
+        for i in range(rows):
+            for w in range(width):
+                line[w] = like(0, line[0])
+            source, divisor = pointer_shift(arrays[1], (plane * rows + i) * columns), row_divisors[i]
+            for j in range(columns):
+                g = source[j] / (divisor * column_divisors[j])
+                for k in range(column_ends[j], column_ends[j + 1]):
+                    line[column_taps[k]] += column_weights[k] * g
+            for k in range(row_ends[i], row_ends[i + 1]):
+                result, weight = pointer_shift(out, row_taps[k] * width), row_weights[k]
+                for w in range(width):
                     result[w] += weight * line[w]
+
+
+@functools.lru_cache(maxsize=1024)
+def _prepared(task: Task, dtype, count: int, size, mapped, row_tables, column_tables) -> Launch:
+    """The launch that maps so many planes of ``size`` to planes of size ``mapped``, or back."""
+    larger = max(math.prod(size), math.prod(mapped))
+    each = max(1, _TASK // max(larger, 1))
+    numbers = (count, each, *size, *mapped, *row_tables, *column_tables)
+    return Launch(task, dtype, numbers, -(-count // each), _COST * count * larger, size[1])
 
 
 def map_planes(x: np.ndarray, rows: AxisMap, columns: AxisMap) -> np.ndarray:
@@ -95,8 +129,10 @@ def map_planes(x: np.ndarray, rows: AxisMap, columns: AxisMap) -> np.ndarray:
     """
     if x.ndim == 4:
         return map_images(x, rows, columns)
-    out = np.empty((len(x), rows.divisors.size, columns.divisors.size), x.dtype)
-    separable_planes(0, len(out), np.ascontiguousarray(x), rows, columns, out)
+    count, *size = x.shape
+    out = np.empty((count, rows.divisors.size, columns.divisors.size), x.dtype)
+    run = _prepared(_map, x.dtype, count, (*size,), out.shape[1:], rows.tables, columns.tables)
+    run(out, np.ascontiguousarray(x), rows.weights, columns.weights, rows.divisors, columns.divisors)
     return out
 
 
@@ -109,6 +145,9 @@ def map_planes_backward(grad: np.ndarray, rows: AxisMap, columns: AxisMap, input
     """
     if grad.ndim == 4:
         return map_images_backward(grad, rows, columns, input_size)
-    out = np.empty((len(grad), *input_size), grad.dtype)
-    separable_backward_planes(0, len(out), np.ascontiguousarray(grad), rows, columns, out)
+    count, *mapped = grad.shape
+    out = np.empty((count, *input_size), grad.dtype)
+    run = _prepared(
+        _map_backward, grad.dtype, count, out.shape[1:], (*mapped,), rows.tables, columns.tables)
+    run(out, np.ascontiguousarray(grad), rows.weights, columns.weights, rows.divisors, columns.divisors)
     return out

@@ -11,7 +11,7 @@ import numpy as np
 from .channels_last import empty_channels_last
 from .functions import like
 from .jit import jit
-from .launch import Task, address_of, launch
+from .launch import Task, launch
 from .simd import table_at
 
 __all__ = ["map_images", "map_images_backward"]
@@ -87,10 +87,8 @@ def _steps(array: np.ndarray) -> tuple[int, int, int]:
 
 
 def _run(task: Task, out, x, rows, columns, width: int, height: int, tasks: int) -> np.ndarray:
-    tables = [np.ascontiguousarray(table, np.int64) for table in (rows.ends, rows.taps, columns.ends,
-                                                                  columns.taps)]
     channels = x.shape[1]
-    numbers = (*map(address_of, tables), channels, width, rows.divisors.size, columns.divisors.size,
+    numbers = (*rows.tables, *columns.tables, channels, width, rows.divisors.size, columns.divisors.size,
                *_steps(out), *_steps(x), height)
     arrays = (out, x, rows.weights, columns.weights, rows.divisors, columns.divisors)
     if out.size:

@@ -14,7 +14,7 @@ import numpy as np
 from .jit import jit
 from .launch import Task, launch
 
-__all__ = ["BLOCK", "elementwise", "span"]
+__all__ = ["BLOCK", "elementwise", "parameters", "span"]
 
 BLOCK = 8192  # elements of a task: 1 to 10 microseconds
 
@@ -49,7 +49,7 @@ def elementwise(task: Task, cost: int, x: np.ndarray, *others: np.ndarray, numbe
         fits = type(array) is np.ndarray and array.strides == strides and array.dtype == out.dtype
         arrays.append(array if fits and array.shape == out.shape else _in_layout(array, out))
     if numbers:
-        arrays.append(_parameters(numbers, out.dtype))
+        arrays.append(parameters(numbers, out.dtype))
     launch(task, arrays, (size,), -(-size // BLOCK), size * cost)
     return out
 
@@ -62,6 +62,10 @@ def _in_layout(values, out: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1024)
-def _parameters(numbers: tuple, dtype) -> np.ndarray:
-    """The numbers as an array, which kernels only read."""
+def parameters(numbers: tuple, dtype) -> np.ndarray:
+    """The numbers as an array, which kernels only read.
+
+    >>> parameters((0.5, 2.0), np.dtype(np.float32))
+    array([0.5, 2. ], dtype=float32)
+    """
     return np.array(numbers, dtype)

@@ -18,6 +18,7 @@ number of threads.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -25,6 +26,7 @@ import numpy as np
 from .functions import like
 from .jit import jit
 from .launch import Task, launch
+from .maps import parameters
 from .simd import pointer_shift
 
 __all__ = ["channel_backward", "channel_forward", "group_backward", "group_forward", "per_channel"]
@@ -187,7 +189,13 @@ def per_channel(values, count: int, default: float, dtype) -> np.ndarray:
     >>> per_channel(None, 2, 1, np.float32)
     array([1., 1.], dtype=float32)
     """
-    return np.full(count, default, dtype) if values is None else np.ascontiguousarray(values, dtype)
+    return _constant(count, default, dtype) if values is None else np.ascontiguousarray(values, dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(count: int, value: float, dtype) -> np.ndarray:
+    """The same number for every channel; kernels only read it."""
+    return np.full(count, value, dtype)
 
 
 def group_forward(x, weight, bias, groups: int, eps: float) -> tuple:
@@ -199,11 +207,11 @@ def group_forward(x, weight, bias, groups: int, eps: float) -> tuple:
     [-1.0, 1.0]
     """
     n, c, positions = x.shape
-    out, rows, channels = np.empty_like(x), n * groups, c // groups
+    out, rows, channels = np.empty(x.shape, x.dtype), n * groups, c // groups
     mean, variance = np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
     share = max(1, _TASK // (channels * positions))
     arrays = (out, x, per_channel(weight, c, 1, x.dtype), per_channel(bias, c, 0, x.dtype), mean, variance,
-              np.array([eps], x.dtype))
+              parameters((eps,), x.dtype))
     launch(_group_forward, arrays, (rows, share, channels, positions, groups), -(-rows // share),
            x.size * _COST)
     return out, mean, variance
@@ -217,14 +225,14 @@ def group_backward(g, x, weight, mean, variance, groups: int, eps: float) -> tup
     [-1.0, 1.0]
     """
     n, c, positions = x.shape
-    out, rows, channels = np.empty_like(x), n * groups, c // groups
+    out, rows, channels = np.empty(x.shape, x.dtype), n * groups, c // groups
     share = max(1, _TASK // (channels * positions))
     if positions == 1:  # a task may not mix groups, whose weights differ
         share = max(share, -(-rows // _PARTIALS)) if groups == 1 else 1
     tasks = -(-rows // share)
     tables = np.empty((2, tasks if positions == 1 else rows, channels), x.dtype)
     arrays = (out, g, x, per_channel(weight, c, 1, x.dtype), mean, variance, tables[0], tables[1],
-              np.array([eps], x.dtype))
+              parameters((eps,), x.dtype))
     launch(_group_backward, arrays, (rows, share, channels, positions, groups), tasks, x.size * 2 * _COST)
     totals, products = tables.reshape(2, -1, c).sum(1, dtype=np.float64).astype(x.dtype)
     return out, products, totals
@@ -279,9 +287,9 @@ def channel_forward(x, weight, bias, eps: float) -> tuple:
     [-1.0, 1.0]
     """
     n, c, positions = x.shape
-    out, mean, variance = np.empty_like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
+    out, mean, variance = np.empty(x.shape, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
     arrays = (out, x, per_channel(weight, c, 1, x.dtype), per_channel(bias, c, 0, x.dtype), mean, variance,
-              np.array([eps], x.dtype))
+              parameters((eps,), x.dtype))
     launch(_channel_forward, arrays, (n, c, positions), c, x.size * _COST)
     return out, mean, variance
 
@@ -296,6 +304,6 @@ def channel_backward(g, x, weight, mean, variance, eps: float) -> tuple:
     n, c, positions = x.shape
     out, totals, products = np.empty_like(x), np.empty(c, x.dtype), np.empty(c, x.dtype)
     arrays = (out, g, x, per_channel(weight, c, 1, x.dtype), mean, variance, totals, products,
-              np.array([eps], x.dtype))
+              parameters((eps,), x.dtype))
     launch(_channel_backward, arrays, (n, c, positions), c, x.size * 2 * _COST)
     return out, products, totals

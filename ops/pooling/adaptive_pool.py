@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, case, composite, op
+from ops.core import Bad, case, composite, op, shape_of
 from ops.lazy import LazyModule
 from ops.pooling.max_pool import largest_of, planes_scatter
 from ops.pooling.windows import INNER, check_planes, images_or_planes, planes, sizes_of
@@ -117,18 +117,19 @@ def adaptive_avg_pooling_backward(input, input_size):
 def _check(name: str, dims: int, input, output_size) -> tuple[int, ...]:
     """The output size as numbers, one for each spatial dimension; None keeps that of the input."""
     check_planes(name, input, dims)
-    for d in range(1 if "max" in name else input.ndim - dims, input.ndim):  # a mean may have 0 channels
-        if input.shape[d] == 0:
-            raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch "
-                               f"dimensions, but input has sizes {list(input.shape)} with dimension {d} "
-                               "being empty")
+    shape = shape_of(input)
+    first = 1 if "max" in name else len(shape) - dims  # a mean may have 0 channels
+    if 0 in shape[first:]:
+        raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch "
+                           f"dimensions, but input has sizes {list(shape)} with dimension "
+                           f"{shape.index(0, first)} being empty")
     if isinstance(output_size, (tuple, list)) and dims == 2:
-        if len(output_size) >= input.ndim:
+        if len(output_size) >= len(shape):
             raise ValueError(f"Input dimension should be at least {len(output_size) + 1} for "
-                             f"output_size={output_size}, but got an input of shape {list(input.shape)}")
+                             f"output_size={output_size}, but got an input of shape {list(shape)}")
         if len(output_size) == 2:
             output_size = [size if wanted is None else wanted
-                           for wanted, size in zip(output_size, input.shape[-2:])]
+                           for wanted, size in zip(output_size, shape[-2:])]
     sizes = sizes_of(name, "output_size", output_size, dims)
     if isinstance(output_size, (tuple, list)) and len(output_size) != dims:
         raise RuntimeError(f"{name}: output_size must be {dims} numbers, but got {output_size}")

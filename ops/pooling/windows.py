@@ -38,7 +38,7 @@ def check_planes(name: str, input, dims: int, kinds: str = "f") -> None:
     if not isinstance(input, (np.ndarray, Traced)):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
                         f"{type(input).__name__}")
-    if input.ndim not in (dims + 1, dims + 2):
+    if not dims < len(shape_of(input)) < dims + 3:
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor for "
                            f"input, but got: {list(input.shape)}")
     if dtype_of(input).kind not in kinds:
@@ -141,7 +141,8 @@ def planes(array: np.ndarray) -> np.ndarray:
     >>> planes(np.ones((2, 3, 4, 5))).shape
     (6, 4, 5)
     """
-    return array.reshape(math.prod(array.shape[:-2]), *array.shape[-2:])
+    *lead, height, width = array.shape
+    return array.reshape(math.prod(lead), height, width)
 
 
 def images_or_planes(array: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ def dot(x: np.ndarray, y: np.ndarray):
     x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
     out = np.empty(-(-x.size // _TASK), x.dtype)
     launch(_dots, (out, x, y), (x.size,), out.size, x.size * 2)
-    return out[0] if out.size == 1 else x.dtype.type(math.fsum(out.tolist()))
+    return out.reshape(()) if out.size == 1 else np.array(math.fsum(out.tolist()), x.dtype)
 
 
 def times_vector(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ def vector_norm(input, ord=2, dim=None, keepdim=False, *, dtype=None):
                            f"Got {input.dtype}; convert it first: x.float()")
     if not isinstance(ord, (int, float)):
         raise RuntimeError(f"linalg.vector_norm: ord must be a number, got {ord!r}")
-    input = input.astype(as_dtype(dtype) or input.dtype, copy=False)
+    input = input if dtype is None else input.astype(as_dtype(dtype), copy=False)
     options = dict(axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
     if (ord < 0 or ord == math.inf) and 0 in [input.shape[d] for d in options["axis"]]:
         raise RuntimeError(f"linalg.vector_norm cannot compute the {ord} norm over an empty dimension "
@@ -125,7 +125,10 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     """
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"norm: Order {p!r} is not supported; use 'fro' or a number")
-    return vector_norm(input, 2 if p == "fro" or p is None else p, dim, keepdim, dtype=dtype)
+    p = 2 if p == "fro" or p is None else p
+    if dtype is None:
+        return vector_norm(input, p, dim, keepdim) if keepdim else vector_norm(input, p, dim)
+    return vector_norm(input, p, dim, keepdim, dtype=dtype)
 
 
 @composite(

@@ -7,6 +7,7 @@ variances in ``moments.py``, norms in ``distance.py``.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -88,16 +89,37 @@ def by_rows(kernel: Callable, input: np.ndarray, dims: tuple[int, ...], keepdim:
     """
     if not large(input):
         return None
-    kept = input.ndim - len(dims)
-    if kept and not (input.flags.c_contiguous and sorted(dims) == list(range(kept, input.ndim))
-                     and math.prod(input.shape[kept:]) >= _SHORTEST_ROW):
+    matrix, shape = _rows_of(input.shape, dims, keepdim)
+    if matrix is None:
         return None
-    if not kept and not input.flags.c_contiguous:
-        if not input.T.flags.c_contiguous:
+    if not input.flags.c_contiguous:
+        if len(dims) < input.ndim or not input.T.flags.c_contiguous:
             return None
         input = input.T
-    result = kernel(input.reshape(-1 if kept else 1, math.prod(input.shape[kept:])))
-    return result.reshape(input.shape[:kept] + (1,) * (len(dims) if keepdim else 0))
+    result = kernel(input.reshape(matrix))
+    return result if result.shape == shape else result.reshape(shape)
+
+
+@functools.lru_cache(maxsize=1024)
+def _rows_of(shape: tuple, dims: tuple, keepdim: bool) -> tuple:
+    """The matrix whose rows are reduced, None where they are no rows of memory, and the result's shape."""
+    kept = len(shape) - len(dims)
+    matrix = math.prod(shape[:kept]), math.prod(shape[kept:])
+    if kept and (sorted(dims) != list(range(kept, len(shape))) or matrix[1] < _SHORTEST_ROW):
+        matrix = None
+    return matrix, shape[:kept] + (1,) * (len(dims) if keepdim else 0)
+
+
+def _sum_over(input: np.ndarray, dims: tuple[int, ...], keepdim: bool, dtype: np.dtype):
+    """The sum over dimensions in ``dtype``: by a kernel where there are many floats in order."""
+    if dtype is input.dtype:
+        result = by_rows(_kernels.sum, input, dims, keepdim)
+        if result is None and dims == (0,) and large(input) and input.flags.c_contiguous:
+            result = _kernels.column_sum(input.reshape(len(input), -1))
+            result = result.reshape((1,) * keepdim + input.shape[1:])
+        if result is not None:
+            return result
+    return np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
 
 
 def reduce_cases(rng):
@@ -150,9 +172,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         dtype = input.dtype if input.dtype.kind == "f" else INT64
     else:
         dtype = as_dtype(dtype)
-    dims = normalize_dims(dim, input.ndim)
-    result = by_rows(_kernels.sum, input, dims, keepdim) if dtype is input.dtype else None
-    return np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype) if result is None else result
+    return _sum_over(input, normalize_dims(dim, input.ndim), keepdim, dtype)
 
 
 def _mean_grad(g, input_shape, dim):
@@ -182,11 +202,8 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
         raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a "
                            f"floating point or complex dtype. Got: {TYPE_NAMES[dtype.name]}; convert "
                            "first, as in input.float().mean()")
-    dims = normalize_dims(dim, input.ndim)
-    total = by_rows(_kernels.sum, input, dims, keepdim) if dtype is input.dtype else None
-    if total is None:
-        total = np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
-    return total / dtype.type(reduced_count(input.shape, dim))
+    total = _sum_over(input, normalize_dims(dim, input.ndim), keepdim, dtype)
+    return total / dtype.type(input.size // max(total.size, 1))
 
 
 def _with_nan(cases):

@@ -84,9 +84,11 @@ def test_scatter_add_and_index_put(rng, dtype):
     for r, i in np.ndindex(*index.shape):
         expected[r, index[r, i]] += source[r, i]
     flat = out.copy().reshape(-1)
-    assert scatter.scatter_add(out, index, source) is out
+    assert scatter.scatter_add(out, index, source)
     np.testing.assert_array_equal(out, expected)  # bit for bit: the order of the index
-    np.testing.assert_array_equal(scatter.gather(out, index), np.take_along_axis(out, index, 1))
+    picked, inside = scatter.gather(out, index)
+    np.testing.assert_array_equal(picked, np.take_along_axis(out, index, 1))
+    assert inside and not scatter.gather(out, index - 1)[1]
     places = (index + 5 * np.arange(3)[:, None]).reshape(-1)
     np.testing.assert_array_equal(
         scatter.index_put(flat, places, source.reshape(-1)), expected.reshape(-1)
@@ -108,17 +110,26 @@ def test_index_add_and_embedding_backward(rng, dtype):
     )
 
 
-def test_a_range_writes_its_share_only(rng):
-    source, index = rng.standard_normal((50, 8)), rng.integers(0, 6, 50)
-    whole, parts = scatter.index_add(np.zeros((6, 8)), index, source), np.zeros((6, 8))
-    for start, stop in ((5, 8), (0, 5)):
-        scatter.index_add_columns(start, stop, parts, index, source, 1.0, -1)
-    np.testing.assert_array_equal(parts, whole)
-    x = rng.standard_normal((5, 7))
-    parts = np.zeros_like(x)
-    for start, stop in ((2, 5), (0, 2)):
-        loss.softmax_rows(start, stop, x, parts)
-    np.testing.assert_array_equal(parts, loss.softmax(x))
+@pytest.mark.parametrize("dim", [0, 1, 2])
+def test_gather_and_scatter_add_along_any_dimension(rng, dim):
+    x, shape = rng.standard_normal((4, 5, 6)), [4, 5, 6]
+    shape[dim] = 7
+    index, expected = rng.integers(0, x.shape[dim], shape), np.zeros(x.shape)
+    picked, _ = scatter.gather(x, index, dim)
+    np.testing.assert_array_equal(picked, np.take_along_axis(x, index, dim))
+    for place in np.ndindex(*shape):
+        target = list(place)
+        target[dim] = index[place]
+        expected[tuple(target)] += picked[place]
+    out = np.zeros(x.shape)
+    assert scatter.scatter_add(out, index, picked, dim)
+    np.testing.assert_array_equal(out, expected)  # bit for bit: the order of the index
+
+
+def test_rows_in_tasks_are_the_rows_alone(rng):
+    x = rng.standard_normal((60, 700))  # three tasks
+    for function in (loss.softmax, loss.log_softmax):
+        np.testing.assert_array_equal(function(x), np.concatenate([function(row[None]) for row in x]))
 
 
 def cubic(distance, a=-0.75):

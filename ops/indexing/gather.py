@@ -24,18 +24,19 @@ _kernels = LazyModule("ops.kernels.scatter")
 _INTEGERS = (np.dtype(np.int64), np.dtype(np.int32))
 
 
-def _many(array: np.ndarray) -> bool:
-    """Whether a kernel is faster than NumPy's indexing."""
-    return array.size >= 256 and array.dtype.kind == "f"
+def _alike(array: np.ndarray, index: np.ndarray, dim: int) -> bool:
+    """Whether a kernel serves: there is some work, and the sizes differ along ``dim`` alone."""
+    shape, places = array.shape, index.shape
+    return (array.size >= 256 and array.dtype.kind == "f" and len(shape) == len(places) and index.size > 0
+            and shape[:dim] == places[:dim] and shape[dim + 1:] == places[dim + 1:])
 
 
-def _matrix(array: np.ndarray) -> np.ndarray:
-    """All rows along the last dimension."""
-    return array.reshape(-1, array.shape[-1])
+def _long(index: np.ndarray) -> np.ndarray:
+    return index if index.dtype is _INTEGERS[0] else index.astype(np.int64)
 
 
 def _element_index(name: str, index, input, dim: int) -> None:
-    """Refuse an index that does not fit ``input`` along ``dim``: dtype, dimensions, sizes and bounds."""
+    """Refuse an index that does not fit ``input`` along ``dim``: dtype, dimensions and sizes."""
     if index.dtype is not _INTEGERS[0] and index.dtype not in _INTEGERS:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}")
     if index.size == 0:
@@ -48,6 +49,10 @@ def _element_index(name: str, index, input, dim: int) -> None:
             raise RuntimeError(f"{name}(): Size does not match at dimension {d} expected index "
                                f"{list(index.shape)} to be no larger than self {list(input.shape)} "
                                f"apart from dimension {dim}")
+
+
+def _in_bounds(index, input, dim: int) -> None:
+    """Refuse numbers that name no place of ``input`` along ``dim``."""
     check_bounds(index, input.shape[dim] if input.ndim else 1, dim, RuntimeError)
 
 
@@ -90,8 +95,7 @@ _BAD_INDEX = [
 
 
 @op(
-    grad=dict(input=lambda g, input_shape, dim, index: scatter_add(zeros_like_view(g, input_shape), dim,
-                                                                   index, g)),
+    grad=dict(input=lambda g, input_shape, dim, index: scattered(g, dim, index, input_shape)),
     samples=_gather_cases, reference=_gather_reference, bad=_BAD_INDEX,
 )
 def gather(input, dim, index, *, sparse_grad=False):
@@ -112,11 +116,13 @@ def gather(input, dim, index, *, sparse_grad=False):
     _element_index("gather", index, input, dim)
     if index.size == 0:
         return np.empty(index.shape, input.dtype)
+    if _alike(input, index, dim):
+        picked, inside = _kernels.gather(input, _long(index), dim)
+        if inside:
+            return picked
+    _in_bounds(index, input, dim)
     if input.ndim <= 1:
         return np.asarray(input.reshape(-1)[index])
-    if _many(input) and dim == input.ndim - 1 and index.shape[:-1] == input.shape[:-1]:
-        rows = _kernels.gather(_matrix(input), _matrix(index.astype(np.int64, copy=False)))
-        return rows.reshape(index.shape)
     shape = list(index.shape)
     shape[dim] = input.shape[dim]
     return pick_along(_corner(input, shape), index, dim)
@@ -207,14 +213,29 @@ def scatter_add(input, dim, index, src):
     dim = wrap_dim(dim, input.ndim)
     _element_index("scatter_add", index, input, dim)
     src = _checked_source("scatter_add", input, dim, index, src)
-    out = np.array(input, order="C")
-    if _many(out) and 1 < out.ndim == dim + 1 and src.shape == index.shape and (
-            index.shape[:-1] == out.shape[:-1]) and index.size:
-        _kernels.scatter_add(_matrix(out), _matrix(index.astype(np.int64, copy=False)), _matrix(src))
-    elif index.size:
-        places = places_along(index, dim, input.shape) if input.ndim > 1 else index
+    return _add_along(np.array(input, order="C"), dim, index, src)
+
+
+def _add_along(out: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray) -> np.ndarray:
+    """``out`` itself, with ``src`` added at the places that ``index`` names along ``dim``."""
+    if _alike(out, index, dim) and _kernels.scatter_add(out, _long(index), src, dim):
+        return out
+    _in_bounds(index, out, dim)
+    if index.size:
+        places = places_along(index, dim, out.shape) if out.ndim > 1 else index
         add_to_places(out.reshape(-1), places.reshape(-1), src.reshape(-1))
     return out
+
+
+def scattered(g, dim: int, index: np.ndarray, shape: tuple[int, ...]):
+    """Zeros of ``shape`` with ``g`` added at the places that ``index`` names along ``dim``: a gradient.
+
+    >>> scattered(np.array([1.0, 2.0]), 0, np.array([2, 2]), (3,))
+    array([0., 0., 3.])
+    """
+    if type(g) is np.ndarray:
+        return _add_along(np.zeros(shape, g.dtype), wrap_dim(dim, len(shape)), index, g)
+    return scatter_add(zeros_like_view(g, shape), dim, index, g)
 
 
 def _value_cases(rng):
@@ -237,6 +258,7 @@ def scatter_values(input, dim, index, src):
     """
     dim = wrap_dim(dim, input.ndim)
     _element_index("scatter", index, input, dim)
+    _in_bounds(index, input, dim)
     if isinstance(src, (np.ndarray, np.generic)):
         src = _checked_source("scatter", input, dim, index, src)
     elif not isinstance(src, (int, float)):

@@ -53,7 +53,7 @@ def check_bounds(index: np.ndarray, size: int, dim: int, error: type = IndexErro
     IndexError: index 5 is out of bounds for dimension 0 with size 3
     """
     if index.size:
-        if not negative and inside(index, size):
+        if inside(index, size):
             return
         low, high = index.min(), index.max()
         if low < (-size if negative else 0) or high >= size:

@@ -305,7 +305,7 @@ def cross_entropy(logits, target, weight=None, ignore_index=-100):
 
     >>> losses, log_probabilities, *sums = cross_entropy(np.zeros((2, 4)), np.array([1, -100]))
     >>> losses.round(6).tolist(), sums[1:]
-    ([1.386294, 0.0], [1.0, 1.0])
+    ([1.386294, 0.0], [1.0, True])
     """
     logits, target = np.ascontiguousarray(logits), np.ascontiguousarray(target)
     shape, dtype = logits.shape, logits.dtype
@@ -314,7 +314,8 @@ def cross_entropy(logits, target, weight=None, ignore_index=-100):
     factors = losses if weight is None else np.ascontiguousarray(weight, dtype)
     _one_task(_nll, dtype, shape, ignore_index, weight is not None)(
         losses, log_probabilities, factors, target, sums)
-    return losses, log_probabilities, *sums.tolist()
+    total, counted, valid = sums.tolist()
+    return losses, log_probabilities, total, counted, valid > 0
 
 
 def nll(scores, target, weight=None, ignore_index=-100):
@@ -322,13 +323,14 @@ def nll(scores, target, weight=None, ignore_index=-100):
 
     >>> losses, *sums = nll(np.log([[0.5, 0.5]]), np.array([0]))
     >>> losses.round(3).tolist(), sums[1:]
-    ([0.693], [1.0, 1.0])
+    ([0.693], [1.0, True])
     """
     losses, sums = np.empty(len(scores), scores.dtype), np.empty(3)
     factors = losses if weight is None else np.ascontiguousarray(weight, scores.dtype)
     _one_task(_nll, scores.dtype, scores.shape, ignore_index, weight is not None)(
         losses, np.ascontiguousarray(scores), factors, np.ascontiguousarray(target), sums)
-    return losses, *sums.tolist()
+    total, counted, valid = sums.tolist()
+    return losses, total, counted, valid > 0
 
 
 def nll_backward(grad, shape, target, weight=None, ignore_index=-100, reduction="mean"):

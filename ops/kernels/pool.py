@@ -173,7 +173,7 @@ def gather_planes(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     [[[3.0]]]
     """
     planes = len(x)
-    flat = scatter.gather(x.reshape(planes, x[:1].size), indices.reshape(planes, indices[:1].size))
+    flat, _ = scatter.gather(x.reshape(planes, x[:1].size), indices.reshape(planes, indices[:1].size))
     return flat.reshape(indices.shape)
 
 

@@ -8,61 +8,109 @@ indices of rows were validated by the caller.
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
-from .jit import jit
+from .functions import like
+from .launch import Launch, Task
+from .maps import parameters
+from .masked import integers_of
+from .simd import pointer_shift
 
 __all__ = ["embedding_backward", "gather", "index_add", "index_put", "scatter_add"]
 
-
-@jit
-def gather_rows(start, stop, x, index, out):
-    """out[r, i] = x[r, index[r, i]], 0 for no place."""
-    for r in range(start, stop):
-        row, places, result = x[r], index[r], out[r]
-        for i in range(places.size):
-            result[i] = row[places[i]] if 0 <= places[i] < row.size else x.dtype.type(0)
+# Numbers of the first two kernels: blocks, places in a block, strips of an index in a block, their length,
+# elements side by side at a place, and whether a strip goes along these or along the places.
 
 
-@jit
-def scatter_add_rows(start, stop, out, index, source):
-    """out[r, index[r, i]] += source[r, i] in the order of i."""
-    for r in range(start, stop):
-        row, places, values = out[r], index[r], source[r]
-        for i in range(places.size):
-            if 0 <= places[i] < row.size:
-                row[places[i]] += values[i]
+@Task
+def _gather(arrays, numbers, task, worker):
+    """out[b, k, i] = x[b, index[b, k, i], i], 0 for no place, and 1 in the last array if there was one."""
+    size, strips, length, inner, along = numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+    missing = False
+    for b in range(numbers[0]):
+        x = pointer_shift(arrays[1], b * size * inner)
+        for strip in range(b * strips, (b + 1) * strips):
+            out = pointer_shift(arrays[0], strip * length)
+            index = pointer_shift(integers_of(arrays[2]), strip * length)
+            for i in range(length):
+                found = 0 <= index[i] < size
+                value = x[(index[i] if found else 0) * inner + i * along]
+                out[i] = value if found else like(0, value)
+                missing |= not found
+    integers_of(arrays[3])[0] = missing
 
 
-@jit
-def index_add_columns(start, stop, out, index, source, alpha, skip):
-    """out[index[k], j] += alpha source[k, j] in order of k, for start <= j < stop, index[k] != skip."""
-    for k in range(index.size):
+@Task
+def _scatter_add(arrays, numbers, task, worker):
+    """out[b, index[b, k, i], i] += source[b, k, i] in the order of k; the last array as in `_gather`."""
+    size, strips, length, inner, along = numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+    missing = False
+    for b in range(numbers[0]):
+        out = pointer_shift(arrays[0], b * size * inner)
+        for strip in range(b * strips, (b + 1) * strips):
+            source = pointer_shift(arrays[1], strip * length)
+            index = pointer_shift(integers_of(arrays[2]), strip * length)
+            for i in range(length):
+                if 0 <= index[i] < size:
+                    out[index[i] * inner + i * along] += source[i]
+                else:
+                    missing = True
+    integers_of(arrays[3])[0] = missing
+
+
+@Task
+def _index_add(arrays, numbers, task, worker):
+    """out[index[k], j] += alpha source[k, j] in the order of k, but for index[k] = skip."""
+    alpha, index, width, skip = arrays[3][0], integers_of(arrays[2]), numbers[1], numbers[2]
+    for k in range(numbers[0]):
         if index[k] != skip:
-            row, values = out[index[k], start:stop], source[k, start:stop]
-            for j in range(row.size):
-                row[j] += alpha * values[j]
+            out, source = pointer_shift(arrays[0], index[k] * width), pointer_shift(arrays[1], k * width)
+            for j in range(width):
+                out[j] += alpha * source[j]
 
 
-def gather(x: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """x[r, index[r, i]] for x (rows, n) and an int64 index (rows, k): an array (rows, k).
+@functools.lru_cache(maxsize=1024)
+def _prepared(task: Task, dtype, shape: tuple, index_shape: tuple, dim: int) -> Launch:
+    """A launch over an array and an index of these shapes, which are the same but for dimension ``dim``."""
+    dim %= len(shape)
+    blocks, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1:])
+    strips = (1, index_shape[dim]) if inner == 1 else (index_shape[dim], inner)
+    return Launch(task, dtype, (blocks, shape[dim], *strips, inner, inner > 1), 1, math.prod(index_shape))
 
-    >>> gather(np.array([[1.0, 2.0, 3.0]]), np.array([[2, 0, -1]])).tolist()
-    [[3.0, 1.0, 0.0]]
+
+def gather(x: np.ndarray, index: np.ndarray, dim: int = -1) -> tuple[np.ndarray, bool]:
+    """x[b, index[b, k, i], i] for x (..., n, ...) and an int64 index (..., k, ...), alike but for ``dim``.
+
+    Returns an array of the shape of the index, and whether all of its numbers were places.
+
+    >>> values, inside = gather(np.array([[1.0, 2.0, 3.0]]), np.array([[2, 0, -1]]))
+    >>> values.tolist(), inside
+    ([[3.0, 1.0, 0.0]], False)
     """
-    out = np.empty(index.shape, x.dtype)
-    gather_rows(0, len(out), np.ascontiguousarray(x), np.ascontiguousarray(index), out)
-    return out
+    if not x.size:
+        return np.zeros(index.shape, x.dtype), not index.size
+    out, missing = np.empty(index.shape, x.dtype), np.empty(1, np.int64)
+    _prepared(_gather, x.dtype, x.shape, index.shape, dim)(
+        out, np.ascontiguousarray(x), np.ascontiguousarray(index), missing)
+    return out, not missing[0]
 
 
-def scatter_add(out: np.ndarray, index: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """Add source (rows, k) to out (rows, n), in place, at index (rows, k) of the last axis; returns out.
+def scatter_add(out: np.ndarray, index: np.ndarray, source: np.ndarray, dim: int = -1) -> bool:
+    """Add source (..., k, ...) to contiguous out (..., n, ...), in place, at index (..., k, ...).
 
-    >>> scatter_add(np.zeros((1, 3)), np.array([[2, 0, 2]]), np.array([[1.0, 2.0, 3.0]])).tolist()
-    [[2.0, 0.0, 4.0]]
+    Returns whether all numbers of the index were places.
+
+    >>> out = np.zeros((1, 3))
+    >>> scatter_add(out, np.array([[2, 0, 2]]), np.array([[1.0, 2.0, 3.0]])), out.tolist()
+    (True, [[2.0, 0.0, 4.0]])
     """
-    scatter_add_rows(0, len(out), out, np.ascontiguousarray(index), np.ascontiguousarray(source))
-    return out
+    missing = np.empty(1, np.int64)
+    _prepared(_scatter_add, out.dtype, out.shape, index.shape, dim)(
+        out, np.ascontiguousarray(source), np.ascontiguousarray(index), missing)
+    return not missing[0]
 
 
 def index_add(out: np.ndarray, index: np.ndarray, source: np.ndarray, alpha: float = 1) -> np.ndarray:
@@ -71,9 +119,15 @@ def index_add(out: np.ndarray, index: np.ndarray, source: np.ndarray, alpha: flo
     >>> index_add(np.zeros((2, 2)), np.array([1, 1]), np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [[0.0, 0.0], [4.0, 6.0]]
     """
-    index, source = np.ascontiguousarray(index), np.ascontiguousarray(source)
-    index_add_columns(0, out.shape[1], out, index, source, out.dtype.type(alpha), -1)
+    _add_rows(out.dtype, source.shape, -1)(
+        out, np.ascontiguousarray(source), np.ascontiguousarray(index), parameters((alpha,), out.dtype))
     return out
+
+
+@functools.lru_cache(maxsize=1024)
+def _add_rows(dtype, shape: tuple, skip: int) -> Launch:
+    """The launch that adds rows of this shape (k, d) to others."""
+    return Launch(_index_add, dtype, (*shape, skip), 1, math.prod(shape))
 
 
 def embedding_backward(
@@ -87,9 +141,9 @@ def embedding_backward(
     >>> embedding_backward(np.ones((3, 1)), np.array([0, 2, 2]), 3, padding_idx=0).tolist()
     [[0.0], [0.0], [2.0]]
     """
-    grad, index = np.ascontiguousarray(grad), np.ascontiguousarray(index)
     out = np.zeros((rows, grad.shape[1]), grad.dtype)
-    index_add_columns(0, out.shape[1], out, index, grad, out.dtype.type(1), padding_idx)
+    _add_rows(grad.dtype, grad.shape, padding_idx)(
+        out, np.ascontiguousarray(grad), np.ascontiguousarray(index), parameters((1.0,), grad.dtype))
     return out
 
 
@@ -99,5 +153,5 @@ def index_put(out: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndar
     >>> index_put(np.zeros(3), np.array([1, 1]), np.array([2.0, 3.0])).tolist()
     [0.0, 5.0, 0.0]
     """
-    scatter_add(out.reshape(1, -1), index.reshape(1, -1), values.reshape(1, -1))
+    scatter_add(out, index, values)
     return out

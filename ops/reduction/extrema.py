@@ -16,11 +16,11 @@ from ops.elementwise.arithmetic import mul
 from ops.elementwise.clamping import maximum, minimum
 from ops.elementwise.division import div
 from ops.elementwise.pointwise import tensor_only
-from ops.indexing.gather import scatter_add
+from ops.indexing.gather import scattered
 from ops.indexing.places import pick_along
 from ops.reduction.totals import BAD_DIMS, keep_reduced, normalize_dims, reduce_cases
 from ops.samples import NO_TENSOR, spaced
-from ops.shape.layout import reshape, zeros_like_view
+from ops.shape.layout import reshape
 
 __all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "max_all", "max_dim", "min", "min_all",
            "min_dim"]
@@ -78,7 +78,7 @@ def send_to(g, shape: tuple[int, ...], dim, indices):
     if g.ndim < len(shape):
         g = keep_reduced(g, shape, dim)
     indices = array_of(indices).reshape(g.shape)
-    return scatter_add(zeros_like_view(g, shape), normalize_dims(dim, len(shape))[0], indices, g)
+    return scattered(g, normalize_dims(dim, len(shape))[0], indices, shape)
 
 
 def _share(g, input, ans, dim=None):

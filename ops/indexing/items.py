@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ops.broadcasting import sum_to
 from ops.core import Bad, case, op
 from ops.elementwise.pointwise import tensor_only
 from ops.indexing.brackets import BOOL, parse_index, pick
-from ops.indexing.places import add_to_places, add_to_rows, from_the_start
+from ops.indexing.places import add_to_places, add_to_rows, from_the_start, inside
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
@@ -112,23 +114,32 @@ def _add(view: np.ndarray, arrays: tuple, values) -> None:
     integers = [item for item in arrays if type(item) is not slice and item.dtype != BOOL]
     if not integers:
         view[arrays] += values
-    elif view.flags.c_contiguous and view.size and all(type(item) is slice for item in arrays[1:]):
-        index = arrays[0]  # rows, the common case
-        rows = from_the_start(index, len(view)).reshape(-1)
-        values = np.broadcast_to(values, index.shape + view.shape[1:])
-        width = view.size // len(view)
-        add_to_rows(view.reshape(-1, width), rows, values.reshape(-1, width))
-    elif view.flags.c_contiguous and len(integers) == len(arrays) == view.ndim:
-        places = 0
-        for item, size in zip(arrays, view.shape):  # single elements: their positions in memory
-            places = places * size + from_the_start(item, size)
-        places = np.asarray(places, np.int64)
-        add_to_places(view.reshape(-1), places.reshape(-1), np.broadcast_to(values, places.shape).reshape(-1))
+        return
+    whole = view.flags.c_contiguous and view.size
+    if whole and all(type(item) is slice for item in arrays[1:]):  # rows, the common case
+        _add_to_elements(view, (from_the_start(arrays[0], len(view)),), values)
+    elif whole and len(integers) == len(arrays) == view.ndim:
+        items = map(from_the_start, arrays, view.shape)
+        _add_to_elements(view, tuple([item.astype(np.int64, copy=False) for item in items]), values)
     else:
         places = pick(np.arange(view.size).reshape(view.shape), arrays)
         total = np.array(view, order="C").reshape(-1)
         add_to_places(total, places.reshape(-1), np.broadcast_to(values, places.shape).reshape(-1))
         view[...] = total.reshape(view.shape)
+
+
+def _add_to_elements(out: np.ndarray, arrays: tuple, values: np.ndarray) -> None:
+    """`_add` to rows of contiguous memory, by one array, or to elements, by one for each dimension."""
+    places = arrays[0]
+    for item, size in zip(arrays[1:], out.shape[1:]):
+        places = places * size + item
+    width = math.prod(out.shape[len(arrays):])
+    shape = places.shape + out.shape[len(arrays):]
+    values = values if values.shape == shape else np.broadcast_to(values, shape)
+    if width == 1:
+        add_to_places(out.reshape(-1), places.reshape(-1), values.reshape(-1))
+    else:
+        add_to_rows(out.reshape(-1, width), places.reshape(-1), values.reshape(-1, width))
 
 
 def _add_cases(rng):
@@ -154,6 +165,11 @@ def add_at(input, index, shape):
     array([1., 0., 5.])
     """
     out = np.zeros(shape, input.dtype)
+    if _only_arrays(index):
+        arrays = index if type(index) is tuple else (index,)
+        if len(arrays) in (1, len(shape)) and all(map(inside, arrays, shape)) and out.size:
+            _add_to_elements(out, arrays, input)
+            return out
     view, arrays = parse_index(index, out.shape)
     if arrays is None:
         out[view] = input

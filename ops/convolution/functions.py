@@ -134,11 +134,16 @@ def _convolve(name: str, convolve, dims: int, input, weight, bias, stride, paddi
     if options is not None:
         return convolve(input, weight, bias, *options)
     result = _conv(name, dims, input, weight, bias, stride, padding, dilation, groups)
-    if key is not None and input.ndim == dims + 2 and not isinstance(padding, str):
+    if input.ndim == dims + 2 and not isinstance(padding, str):
+        _remember(key, (*(pair(v, "option", dims) for v in (stride, padding, dilation)), groups))
+    return result
+
+
+def _remember(key, plan: tuple) -> None:
+    if key is not None:
         if len(_checked) >= 4096:
             _checked.clear()
-        _checked[key] = *(pair(v, "option", dims) for v in (stride, padding, dilation)), groups
-    return result
+        _checked[key] = plan
 
 
 def _key(input, weight, bias, *options):
@@ -160,8 +165,9 @@ def _lift(signal):
     return reshape(signal, (*signal.shape[:2], 1, signal.shape[2]))
 
 
-def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, output_padding, groups,
-                    dilation):
+def _transpose_plan(name: str, dims: int, input, weight, bias, stride, padding, output_padding, groups,
+                    dilation) -> tuple:
+    """Room for further input pixels, the shape of the result of a batch, and the options as tuples."""
     _check(name, input, weight, bias, dims, groups, True)
     stride, padding = pair(stride, "stride", dims), pair(padding, "padding", dims)
     extra, dilation = pair(output_padding, "output_padding", dims), pair(dilation, "dilation", dims)
@@ -170,18 +176,31 @@ def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, 
             raise RuntimeError("output padding must be smaller than either stride or dilation, but got "
                                f"output_padding={extra}, stride={stride}, dilation={dilation}")
     _check_options(stride, padding, dilation)
-    input, added = _batched(input, dims)
+    *lead, _ = shape_of(input)[:-dims]
+    images, kernel = shape_of(input)[-dims:], shape_of(weight)[2:]
     sizes = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, s, p, d, k, e in
-             zip(input.shape[2:], stride, padding, dilation, weight.shape[2:], extra)]
+             zip(images, stride, padding, dilation, kernel, extra)]
     if min(sizes) < 1:
-        raise RuntimeError(f"Given input size per channel: {list(input.shape[2:])}. Calculated output "
+        raise RuntimeError(f"Given input size per channel: {list(images)}. Calculated output "
                            f"size per channel: {sizes}. Output size is too small")
     # Output padding of a whole stride makes room for further input pixels, which are zeros.
     room = [(size + 2 * p - d * (k - 1) - 1) // s + 1 - n for size, n, s, p, d, k in
-            zip(sizes, input.shape[2:], stride, padding, dilation, weight.shape[2:])]
+            zip(sizes, images, stride, padding, dilation, kernel)]
+    return room, (*(lead or (1,)), shape_of(weight)[1] * groups, *sizes), stride, padding, dilation
+
+
+def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, output_padding, groups,
+                    dilation):
+    arguments = input, weight, bias, stride, padding, output_padding, groups, dilation
+    key = _key(*arguments, name)
+    plan = _checked.get(key)
+    if plan is None:
+        plan = _transpose_plan(name, dims, *arguments)
+        _remember(key, plan)
+    room, shape, stride, padding, dilation = plan
+    input, added = _batched(input, dims)
     if any(room):
         input = ops.pad(input, tuple(side for more in reversed(room) for side in (0, more)))
-    shape = (input.shape[0], weight.shape[1] * groups, *sizes)
     if dims == 1:
         result = convolution_input(_lift(input), _lift(weight), (*shape[:2], 1, shape[2]),
                                    (1, *stride), (0, *padding), (1, *dilation), groups)
@@ -189,8 +208,8 @@ def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, 
     else:
         result = convolution_input(input, weight, shape, stride, padding, dilation, groups)
     if bias is not None:
-        result = ops.add(result, reshape(bias, (bias.shape[0],) + (1,) * dims))
-    return reshape(result, shape_of(result)[1:]) if added else result
+        result = ops.add(result, reshape(bias, (shape[1],) + (1,) * dims))
+    return reshape(result, shape[1:]) if added else result
 
 
 # ------------------------------------------------------------------ convolutions

@@ -12,7 +12,7 @@ import functools
 import numpy as np
 
 from .jit import jit
-from .launch import Task, launch
+from .launch import Launch, Task
 
 __all__ = ["BLOCK", "elementwise", "parameters", "span"]
 
@@ -42,16 +42,22 @@ def elementwise(task: Task, cost: int, x: np.ndarray, *others: np.ndarray, numbe
     """
     x = np.asarray(x)
     out = np.empty_like(x)
-    arrays, strides, size = [out], out.strides, out.size
-    arrays.append(x if x.strides == strides else _in_layout(x, out))
+    strides, dtype = out.strides, out.dtype
+    arrays = [out, x if x.strides == strides else _in_layout(x, out)]
     for array in others:
         # A task gets bare addresses: what differs in anything must not reach it.
-        fits = type(array) is np.ndarray and array.strides == strides and array.dtype == out.dtype
+        fits = type(array) is np.ndarray and array.strides == strides and array.dtype == dtype
         arrays.append(array if fits and array.shape == out.shape else _in_layout(array, out))
     if numbers:
-        arrays.append(parameters(numbers, out.dtype))
-    launch(task, arrays, (size,), -(-size // BLOCK), size * cost)
+        arrays.append(parameters(numbers, dtype))
+    _prepared(task, dtype, out.size, cost)(*arrays)
     return out
+
+
+@functools.lru_cache(maxsize=4096)
+def _prepared(task: Task, dtype, size: int, cost: int) -> Launch:
+    """The launch for so many elements."""
+    return Launch(task, dtype, (size,), -(-size // BLOCK), size * cost)
 
 
 def _in_layout(values, out: np.ndarray) -> np.ndarray:

@@ -3,11 +3,13 @@
 The references are written straight from the definitions, element by element, in float64.
 """
 
+import functools
 import math
 
 import numpy as np
 import pytest
 
+import ops
 from ops.kernels import interpolate, loss, pool, scatter, special
 from tests.kernel_helpers import DTYPES, EPS
 
@@ -130,6 +132,23 @@ def test_rows_in_tasks_are_the_rows_alone(rng):
     x = rng.standard_normal((60, 700))  # three tasks
     for function in (loss.softmax, loss.log_softmax):
         np.testing.assert_array_equal(function(x), np.concatenate([function(row[None]) for row in x]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(100, 90), (3, 2000, 3), (2, 9000)])
+def test_arithmetic_with_one_row_has_the_bits_of_numpy(rng, dtype, shape):
+    x, row = rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape[-1]).astype(dtype)
+    for op, ufunc in ((ops.add, np.add), (ops.sub, np.subtract), (ops.mul, np.multiply),
+                      (ops.div, np.divide)):
+        np.testing.assert_array_equal(op(x, row), ufunc(x, row))
+        np.testing.assert_array_equal(op(x, row[::-1]), ufunc(x, row[::-1]))
+
+
+@pytest.mark.parametrize("shape", [(100, 90), (9000, 3), (10, 3, 400)])
+def test_sums_of_columns_are_those_of_rows_added_one_by_one(rng, shape):
+    x = rng.standard_normal(shape).astype(np.float32)
+    np.testing.assert_array_equal(ops.sum(x, 0), functools.reduce(np.add, x))
+    np.testing.assert_array_equal(ops.sum(x, 0, True), ops.sum(x, 0)[None])
 
 
 def cubic(distance, a=-0.75):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes
+from ops.lazy import LazyModule
 from ops.promotion import TYPE_NAMES, not_a_tensor, operands
 
 __all__ = ["LARGE", "by_element", "fused", "is_bool", "large", "not_implemented", "numeric", "pointwise",
@@ -15,13 +16,16 @@ __all__ = ["LARGE", "by_element", "fused", "is_bool", "large", "not_implemented"
 
 BOOL = np.dtype(bool)
 _NUMBERS = (float, int)
+_WITH_ROW = {np.add, np.subtract, np.multiply, np.true_divide}
+_rows = LazyModule("ops.kernels.rows")
 LARGE = 8192
 
 
 def pointwise(ufunc: Callable, input, other, floating: bool = False):
     """``ufunc(input, other)`` with PyTorch's promotion; either may be a Python number.
 
-    Two arrays of one dtype, and a float array with a number, go to NumPy at once.
+    Two arrays of one dtype, and a float array with a number, go to NumPy at once, many rows with one row
+    to a kernel.
 
     Args:
         ufunc: a function of two arrays that broadcasts.
@@ -42,6 +46,8 @@ def pointwise(ufunc: Callable, input, other, floating: bool = False):
         or (type(other) in _NUMBERS and input.dtype.kind == "f")
     ):
         arrays = input, other
+        if type(other) is np.ndarray and other.ndim == 1 and _takes_row(ufunc, input, other):
+            return _rows.with_row(ufunc, input, other)
     else:
         arrays = operands(input, other, floating=floating)
     try:
@@ -49,6 +55,12 @@ def pointwise(ufunc: Callable, input, other, floating: bool = False):
     except ValueError:
         broadcast_shapes(*map(np.shape, arrays))
         raise
+
+
+def _takes_row(ufunc: Callable, input: np.ndarray, row: np.ndarray) -> bool:
+    """Whether a kernel takes every row of a large matrix with the one row."""
+    return (ufunc in _WITH_ROW and input.ndim > 1 and large(input) and input.shape[-1] == row.shape[0]
+            and input.flags.c_contiguous)
 
 
 def large(values) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ops
-from ops.kernels import interpolate, loss, pool, scatter, special
+from ops.kernels import interpolate, loss, pool, scatter, softmax, special
 from tests.kernel_helpers import DTYPES, EPS
 
 
@@ -54,17 +54,17 @@ def test_softmax_and_log_softmax(rng, dtype, classes):
     grad = rng.standard_normal(x.shape).astype(dtype)
     p = np.exp(x.astype(np.float64)) / np.exp(x.astype(np.float64)).sum(1, keepdims=True)
     tolerance = 100 * EPS[dtype]
-    np.testing.assert_allclose(loss.softmax(x), p, atol=tolerance)
-    np.testing.assert_allclose(loss.log_softmax(x), np.log(p), atol=tolerance)
+    np.testing.assert_allclose(softmax.softmax(x), p, atol=tolerance)
+    np.testing.assert_allclose(softmax.log_softmax(x), np.log(p), atol=tolerance)
     expected = p * (grad - (p * grad).sum(1, keepdims=True))
-    np.testing.assert_allclose(loss.softmax_backward(grad, p.astype(dtype)), expected, atol=tolerance)
+    np.testing.assert_allclose(softmax.softmax_backward(grad, p.astype(dtype)), expected, atol=tolerance)
     expected = grad - p * grad.sum(1, keepdims=True)
     np.testing.assert_allclose(
-        loss.log_softmax_backward(grad, np.log(p).astype(dtype)), expected, atol=tolerance
+        softmax.log_softmax_backward(grad, np.log(p).astype(dtype)), expected, atol=tolerance
     )
 
 
-@pytest.mark.parametrize("function", [loss.softmax, loss.log_softmax])
+@pytest.mark.parametrize("function", [softmax.softmax, softmax.log_softmax])
 @pytest.mark.parametrize("place", [0, 17, 39])
 def test_softmax_of_nan_and_infinity(function, place):
     x = np.zeros((3, 40))
@@ -73,9 +73,22 @@ def test_softmax_of_nan_and_infinity(function, place):
     x[2, place] = -np.inf
     got = function(x)
     assert np.isnan(got[:2]).all() and np.isfinite(np.delete(got[2], place)).all()
-    assert got[2, place] == (0 if function is loss.softmax else -np.inf)
+    assert got[2, place] == (0 if function is softmax.softmax else -np.inf)
     assert np.isnan(function(np.full((1, 3), -np.inf))).all()
     assert function(np.zeros((2, 0))).shape == (2, 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [1, 10, 37, 3000])
+def test_logsumexp_and_its_gradient(rng, dtype, columns):
+    x = (rng.standard_normal((7, columns)) * 5).astype(dtype)
+    x[1], x[2, -1], x[3, -1], x[4, 0] = -np.inf, np.inf, np.nan, 1000
+    got, grad = softmax.logsumexp(x), rng.standard_normal(7).astype(dtype)
+    with np.errstate(invalid="ignore"):
+        expected = np.logaddexp.reduce(x.astype(np.float64), axis=1)
+        slope = grad[:, None] * np.exp(x - got[:, None])
+    np.testing.assert_allclose(got, expected, rtol=20 * EPS[dtype], atol=20 * EPS[dtype])
+    np.testing.assert_allclose(softmax.logsumexp_backward(grad, x, got), slope, rtol=20 * EPS[dtype])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -130,7 +143,7 @@ def test_gather_and_scatter_add_along_any_dimension(rng, dim):
 
 def test_rows_in_tasks_are_the_rows_alone(rng):
     x = rng.standard_normal((60, 700))  # three tasks
-    for function in (loss.softmax, loss.log_softmax):
+    for function in (softmax.softmax, softmax.log_softmax):
         np.testing.assert_array_equal(function(x), np.concatenate([function(row[None]) for row in x]))
 
 
@@ -254,7 +267,7 @@ def test_special_functions_far_out(dtype):
 def test_exp_within_one_eps_over_its_whole_range(dtype):
     """Seen through softmax of (0, x), which is exp(x) / (1 + exp(x))."""
     x = np.linspace(-87 if dtype == np.float32 else -700, 0, 5001).astype(dtype)
-    got = loss.softmax(np.stack([np.zeros_like(x), x], axis=1))[:, 1]
+    got = softmax.softmax(np.stack([np.zeros_like(x), x], axis=1))[:, 1]
     exact = np.exp(x.astype(np.longdouble))
     assert np.max(np.abs(got / (exact / (1 + exact)) - 1)) < 2.5 * EPS[dtype]
 

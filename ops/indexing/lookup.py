@@ -6,12 +6,14 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, dtype_of, op
 from ops.elementwise.arithmetic import mul
-from ops.indexing.places import add_to_rows
+from ops.indexing.places import add_to_rows, inside
 from ops.indexing.slices import index_add
 from ops.samples import spaced
 from ops.shape.layout import reshape
 
 __all__ = ["embedding", "one_hot"]
+
+_INT64 = np.dtype(np.int64)
 
 
 @op(
@@ -115,7 +117,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     array([[3., 4.],
            [3., 4.]])
     """
-    if input.dtype not in (np.int64, np.int32):
+    if input.dtype is not _INT64 and input.dtype not in (np.int64, np.int32):
         raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following "
                            f"scalar types: Long, Int; but got {input.dtype} instead (while checking "
                            "arguments for embedding); convert the indices: x.long()")
@@ -125,7 +127,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise AssertionError(f"Padding_idx must be within num_embeddings, got {padding_idx} for {rows} "
                              "rows")
-    if input.size:
+    if not inside(input, rows) and input.size:
         low, high = input.min(), input.max()
         if low < 0 or high >= rows:
             raise IndexError(f"index out of range in self: {high if high >= rows else low} in a table "

@@ -1,159 +1,22 @@
-"""Softmax, log-softmax and the cross entropy of logits with class indices, row by row of a 2-D array.
+"""The cross entropy of logits with class numbers, and the negative log-likelihood it is made of.
 
-A row is read from the cache: its maximum, exp(x - maximum), their sum, the result.  The exponentials of
-several short rows are computed in one loop, since a loop over ten classes alone is no SIMD code.  NaN or a
-row of -inf only gives NaN, as in PyTorch.  Sums follow the vectors of a row, in an order that its length
-alone decides: results are the same bits for any number of threads.
+The losses of all rows are added up in one task, row by row in float64.  No class number reaches memory that
+has not been compared with the number of classes.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 
-from .functions import exp, like
+from .functions import like
 from .jit import part
 from .launch import Launch, Task
 from .masked import doubles_of, integers_of
-from .simd import lanes_of, pointer_shift, vector_load
-from .vector import vector_full, vector_largest, vector_total
+from .softmax import exponentials, log_softmax, prepared, share_of_rows
 
-__all__ = ["cross_entropy", "cross_entropy_backward", "log_softmax", "log_softmax_backward", "nll",
-           "nll_backward", "softmax", "softmax_backward"]  # fmt: skip
-
-_TASK = 16384  # elements of a task, about
-_GROUP = 1024  # elements whose exponentials are computed in one loop, about
-_COST = 40  # time for an element, in the multiplications that `launch` counts
-
-
-# ------------------------------------------------------------------ over one row of memory
-
-
-@part
-def _largest(x, start, stop):
-    """The largest element; NaN or any number if there is a NaN."""
-    lanes = lanes_of(x)
-    if stop - start < lanes:
-        largest = x[start]
-        for i in range(start + 1, stop):
-            largest = x[i] if x[i] > largest else largest
-        return largest
-    best = vector_load(x, stop - lanes, None)  # may overlap the vectors before
-    whole = stop - (stop - start) % (4 * lanes)
-    for i in range(start, whole, 4 * lanes):  # a step waits for the one before: four vectors in each
-        left = max(vector_load(x, i, None), vector_load(x, i + lanes, None))
-        right = max(vector_load(x, i + 2 * lanes, None), vector_load(x, i + 3 * lanes, None))
-        best = max(best, max(left, right))
-    for i in range(whole, stop - lanes, lanes):
-        best = max(best, vector_load(x, i, None))
-    return vector_largest(best)
-
-
-@part
-def _sum(x, start, stop):
-    lanes = lanes_of(x)
-    total = vector_full(x, 0.0)
-    whole = stop - (stop - start) % (4 * lanes)
-    for i in range(start, whole, 4 * lanes):
-        left = vector_load(x, i, None) + vector_load(x, i + lanes, None)
-        right = vector_load(x, i + 2 * lanes, None) + vector_load(x, i + 3 * lanes, None)
-        total = total + (left + right)
-    for i in range(whole, stop, lanes):
-        total = total + vector_load(x, i, stop - i)
-    return vector_total(total)
-
-
-@part
-def _sum_of_products(x, y, start, stop):
-    lanes = lanes_of(x)
-    first, second = vector_full(x, 0.0), vector_full(x, 0.0)
-    whole = stop - (stop - start) % (2 * lanes)
-    for i in range(start, whole, 2 * lanes):
-        first = first + vector_load(x, i, None) * vector_load(y, i, None)
-        second = second + vector_load(x, i + lanes, None) * vector_load(y, i + lanes, None)
-    for i in range(whole, stop, lanes):
-        first = first + vector_load(x, i, stop - i) * vector_load(y, i, stop - i)
-    return vector_total(first + second)
-
-
-@part
-def _exponentials(out, x, start, stop):
-    for i in range(start, stop):
-        out[i] = exp(x[i])
-
-
-@part
-def _shifted_exponentials(out, x, tops, first, last, columns):
-    """out[r] = exp(x[r] - tops[r]) with the largest element of each row, which goes to ``tops``."""
-    for r in range(first, last):
-        tops[r - first] = top = _largest(x, r * columns, (r + 1) * columns)
-        for i in range(r * columns, (r + 1) * columns):
-            out[i] = x[i] - top
-    _exponentials(out, out, first * columns, last * columns)
-
-
-# ------------------------------------------------------------------ over a share of the rows
-
-
-@part
-def _share(numbers, task):
-    """The first and last (excluded) row of a task, the columns, and the rows of a group."""
-    return task * numbers[1], min(numbers[0], (task + 1) * numbers[1]), numbers[2], numbers[3]
-
-
-@Task
-def _log_softmax(arrays, numbers, task, worker):
-    """out[r] = x[r] - logsumexp(x[r])."""
-    out, x, (first, last, columns, group) = arrays[0], arrays[1], _share(numbers, task)
-    tops = pointer_shift(arrays[2], worker * group)
-    for begin in range(first, last, group):
-        end = min(begin + group, last)
-        _shifted_exponentials(out, x, tops, begin, end, columns)
-        for r in range(begin, end):
-            top = tops[r - begin]
-            log_total = like(math.log(_sum(out, r * columns, (r + 1) * columns)), top)
-            for i in range(r * columns, (r + 1) * columns):
-                out[i] = (x[i] - top) - log_total
-
-
-@Task
-def _softmax(arrays, numbers, task, worker):
-    """out[r] = exp(x[r]) / sum(exp(x[r]))."""
-    out, (first, last, columns, group) = arrays[0], _share(numbers, task)
-    tops = pointer_shift(arrays[2], worker * group)
-    for begin in range(first, last, group):
-        end = min(begin + group, last)
-        _shifted_exponentials(out, arrays[1], tops, begin, end, columns)
-        for r in range(begin, end):
-            inverse = like(1, out[0]) / _sum(out, r * columns, (r + 1) * columns)
-            for i in range(r * columns, (r + 1) * columns):
-                out[i] *= inverse
-
-
-@Task
-def _log_softmax_backward(arrays, numbers, task, worker):
-    """out[r] = grad[r] - exp(log_probabilities[r]) * sum(grad[r])."""
-    out, grad, (first, last, columns, group) = arrays[0], arrays[1], _share(numbers, task)
-    for begin in range(first, last, group):
-        end = min(begin + group, last)
-        _exponentials(out, arrays[2], begin * columns, end * columns)
-        for r in range(begin, end):
-            total = _sum(grad, r * columns, (r + 1) * columns)
-            for i in range(r * columns, (r + 1) * columns):
-                out[i] = grad[i] - out[i] * total
-
-
-@Task
-def _softmax_backward(arrays, numbers, task, worker):
-    """out[r] = probabilities[r] * (grad[r] - dot(grad[r], probabilities[r]))."""
-    out, grad, probabilities = arrays[0], arrays[1], arrays[2]
-    first, last, columns, _ = _share(numbers, task)
-    for r in range(first, last):
-        total = _sum_of_products(grad, probabilities, r * columns, (r + 1) * columns)
-        for i in range(r * columns, (r + 1) * columns):
-            out[i] = probabilities[i] * (grad[i] - total)
+__all__ = ["cross_entropy", "cross_entropy_backward", "nll", "nll_backward"]
 
 
 @Task
@@ -211,10 +74,11 @@ def _nll_backward(arrays, numbers, task, worker):
 def _cross_entropy_backward(arrays, numbers, task, worker):
     """out[r] = grad[r] * weight[target[r]] * (softmax(logits[r]) - onehot(target[r])), or 0."""
     out, grad, weight, target = arrays[0], arrays[1], arrays[3], integers_of(arrays[4])
-    (first, last, columns, group), ignore_index, weighted = _share(numbers, task), numbers[4], numbers[5]
+    first, last, columns, group = share_of_rows(numbers, task)
+    ignore_index, weighted = numbers[4], numbers[5]
     for begin in range(first, last, group):
         end = min(begin + group, last)
-        _exponentials(out, arrays[2], begin * columns, end * columns)
+        exponentials(out, arrays[2], begin * columns, end * columns)
         for r in range(begin, end):
             label, scale = target[r], grad[r]
             counts = _counts(label, columns, ignore_index)
@@ -228,71 +92,10 @@ def _cross_entropy_backward(arrays, numbers, task, worker):
                 out[r * columns + label] -= scale
 
 
-# ------------------------------------------------------------------ for arrays
-
-
 @functools.lru_cache(maxsize=1024)
 def _one_task(task: Task, dtype, shape, *numbers: int) -> Launch:
     """The launch of a kernel that adds up all rows."""
     return Launch(task, dtype, (*shape, *numbers), 1, shape[0])
-
-
-@functools.lru_cache(maxsize=1024)
-def _prepared(task: Task, dtype, shape, scratch: bool = False, *numbers: int) -> Launch:
-    """A launch over the rows of arrays of this shape (N, C)."""
-    rows, columns = shape
-    each, group = max(1, _TASK // max(columns, 1)), max(1, min(rows, _GROUP // max(columns, 1)))
-    tasks = -(-rows // each) if columns else 0
-    return Launch(task, dtype, (rows, each, columns, group, *numbers), tasks, _COST * rows * columns,
-                  group if scratch else 0)
-
-
-def log_softmax(x: np.ndarray) -> np.ndarray:
-    """log(softmax(x)) over the last axis of x (N, C), stable for logits of any size.
-
-    >>> log_softmax(np.array([[1000.0, 1000.0]])).round(6).tolist()
-    [[-0.693147, -0.693147]]
-    """
-    x = np.ascontiguousarray(x)
-    out = np.empty(x.shape, x.dtype)
-    _prepared(_log_softmax, x.dtype, x.shape, True)(out, x)
-    return out
-
-
-def log_softmax_backward(grad: np.ndarray, log_probabilities: np.ndarray) -> np.ndarray:
-    """Gradient of `log_softmax` by its input, from the cotangent and the output, both (N, C).
-
-    >>> log_softmax_backward(np.array([[1.0, 0.0]]), np.log([[0.25, 0.75]])).tolist()
-    [[0.75, -0.75]]
-    """
-    out = np.empty(grad.shape, grad.dtype)
-    _prepared(_log_softmax_backward, grad.dtype, grad.shape)(
-        out, np.ascontiguousarray(grad), np.ascontiguousarray(log_probabilities))
-    return out
-
-
-def softmax(x: np.ndarray) -> np.ndarray:
-    """exp(x) / sum(exp(x)) over the last axis of x (N, C), stable for logits of any size.
-
-    >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
-    [[0.5, 0.5]]
-    """
-    x = np.ascontiguousarray(x)
-    out = np.empty(x.shape, x.dtype)
-    _prepared(_softmax, x.dtype, x.shape, True)(out, x)
-    return out
-
-
-def softmax_backward(grad: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Gradient of `softmax` by its input, from the cotangent and the output, both (N, C).
-
-    >>> softmax_backward(np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]])).tolist()
-    [[0.1875, -0.1875]]
-    """
-    out = np.empty(grad.shape, grad.dtype)
-    _prepared(_softmax_backward, grad.dtype, grad.shape)(
-        out, np.ascontiguousarray(grad), np.ascontiguousarray(probabilities))
-    return out
 
 
 def cross_entropy(logits, target, weight=None, ignore_index=-100):
@@ -309,8 +112,7 @@ def cross_entropy(logits, target, weight=None, ignore_index=-100):
     """
     logits, target = np.ascontiguousarray(logits), np.ascontiguousarray(target)
     shape, dtype = logits.shape, logits.dtype
-    losses, log_probabilities, sums = np.empty(shape[0], dtype), np.empty(shape, dtype), np.empty(3)
-    _prepared(_log_softmax, dtype, shape, True)(log_probabilities, logits)
+    losses, log_probabilities, sums = np.empty(shape[0], dtype), log_softmax(logits), np.empty(3)
     factors = losses if weight is None else np.ascontiguousarray(weight, dtype)
     _one_task(_nll, dtype, shape, ignore_index, weight is not None)(
         losses, log_probabilities, factors, target, sums)
@@ -355,6 +157,6 @@ def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_
     shape, dtype = log_probabilities.shape, log_probabilities.dtype
     grad, out = np.ascontiguousarray(grad), np.empty(shape, dtype)
     factors = grad if weight is None else np.ascontiguousarray(weight, dtype)
-    _prepared(_cross_entropy_backward, dtype, shape, False, ignore_index, weight is not None)(
+    prepared(_cross_entropy_backward, dtype, shape, 0, ignore_index, weight is not None)(
         out, grad, np.ascontiguousarray(log_probabilities), factors, np.ascontiguousarray(target))
     return out

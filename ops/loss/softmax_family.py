@@ -21,7 +21,7 @@ from ops.samples import spaced
 
 __all__ = ["log_softmax", "log_softmax_backward", "softmax", "softmax_backward", "softmin"]
 
-_kernels = LazyModule("ops.kernels.loss")
+_kernels = LazyModule("ops.kernels.softmax")
 
 
 def _by_rows(kernel, dim: int, *arrays):

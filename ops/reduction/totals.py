@@ -30,7 +30,7 @@ from ops.shape.layout import reshape
 __all__ = ["all", "any", "count_nonzero", "keep_reduced", "logsumexp", "mean", "nanmean", "nansum",
            "normalize_dims", "sum"]
 
-_kernels = LazyModule("ops.kernels.reduce")
+_kernels, _row_kernels = LazyModule("ops.kernels.reduce"), LazyModule("ops.kernels.softmax")
 _SHORTEST_ROW = 32  # elements; NumPy is as good at shorter ones
 
 INT64 = np.dtype("int64")
@@ -255,9 +255,24 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
 # ------------------------------------------------------------------ log-sum-exp, tests of truth, counts
 
 
+def _rows_of_memory(input, dims: tuple[int, ...]) -> np.ndarray | None:
+    """The rows along the last dimension as a matrix, if that is reduced and the memory is in order."""
+    if dims == (input.ndim - 1,) and input.size and input.flags.c_contiguous:
+        return input.reshape(-1, input.shape[-1])
+    return None
+
+
+def _logsumexp_grad(g, ans, input, input_shape, dim):
+    if type(g) is np.ndarray:
+        rows = _rows_of_memory(input, normalize_dims(dim, input.ndim))
+        if rows is not None:
+            g, ans = np.ascontiguousarray(g), np.ascontiguousarray(ans)
+            return _row_kernels.logsumexp_backward(g, rows, ans).reshape(input_shape)
+    return mul(keep_reduced(g, input_shape, dim), exp(sub(input, keep_reduced(ans, input_shape, dim))))
+
+
 @op(
-    grad=dict(input=lambda g, ans, input, input_shape, dim: mul(
-        keep_reduced(g, input_shape, dim), exp(sub(input, keep_reduced(ans, input_shape, dim))))),
+    grad=dict(input=_logsumexp_grad),
     samples=lambda rng: (*(c for c in reduce_cases(rng) if len(c.args) == 2), case(spaced(rng, ()), 0)),
     reference=lambda input, dim, keepdim=False: np.logaddexp.reduce(input.reshape(-1) if input.ndim == 0
                                                                     else input, dim)
@@ -272,6 +287,9 @@ def logsumexp(input, dim, keepdim=False):
     """
     tensor_only(input)
     input, dims = floating(input), normalize_dims(dim, input.ndim)
+    rows = _rows_of_memory(input, dims)
+    if rows is not None:
+        return _row_kernels.logsumexp(rows).reshape(input.shape[:-1] + (1,) * keepdim)
     largest = np.maximum.reduce(input, axis=dims, keepdims=True, initial=-np.inf)
     largest = np.where(np.isfinite(largest), largest, input.dtype.type(0))
     total = np.log(np.add.reduce(np.exp(input - largest), axis=dims, keepdims=True)) + largest

@@ -54,7 +54,7 @@ def check_rows(op: str, scores, target, weight) -> None:
 
     >>> check_rows("nll_rows", np.ones((2, 3)), np.zeros(2, np.int64), None)
     """
-    if scores.ndim != 2 or target.dtype is not _INT64:
+    if scores.ndim != 2 or target.dtype != _INT64:
         raise RuntimeError(f"{op}(): scores have two dimensions and targets are int64, got {scores.shape} "
                            f"and {target.dtype}")
     shaped(op, "target", target, scores.shape[:1])

@@ -253,6 +253,20 @@ def test_layout(name):
             np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-13, err_msg=str(case))
 
 
+@pytest.mark.parametrize("name", in_turns("layout"))
+def test_equal_types(name):
+    """A type may be equal to NumPy's and not the very same object: that of an array from another process."""
+    def with_its_own_type(array):
+        return array.view(np.dtype(array.dtype, copy=True)) if isinstance(array, np.ndarray) else array
+
+    assert with_its_own_type(np.ones(1)).dtype is not np.dtype(np.float64)
+    for case in cases(name):
+        args, kwargs = changed(case, with_its_own_type)
+        for mine, other in zip(outputs_of(TABLE[name](*args, **kwargs)),
+                               outputs_of(TABLE[name](*case.args, **case.kwargs)), strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-13, err_msg=str(case))
+
+
 @pytest.mark.parametrize("name", in_turns("repeatable"))
 def test_repeatable(name):
     """An op writes to no input, and a call gives the same bits again, for any number of threads."""

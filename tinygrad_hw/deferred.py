@@ -10,8 +10,8 @@ difference.
 Three promises keep the semantics eager:
 
 * *Values.*  A Tensor in the middle of a chain that was computed as a whole computes its own values when
-  it is looked at.  Nothing it depends on can have changed: every change in place first computes what waits
-  (``waiting.py``), and memory that NumPy code may write to is never waited for.
+  it is looked at.  Nothing it depends on can have changed: every change in place first computes what waits to
+  read that memory (``waiting.py``), and of memory that NumPy code may write to a copy is kept.
 * *Gradients.*  If such a Tensor is looked at before the backward pass, what was computed past it is put
   behind it: a fused node takes itself apart and becomes the node of the last op, and what still waits is
   computed from the Tensor.  Hooks and `retain_grad` see the gradient there.
@@ -55,19 +55,20 @@ class Deferred(Tensor):
     def begin(op: Op, args: tuple, kwargs: dict) -> Tensor | None:
         """Put off the first op of a chain; None if it has to be computed in the ordinary way."""
         values = op.bind(args, kwargs)
-        arrays, shared = [], False
-        for value in values:
+        arrays, shared = [], []
+        for place, value in enumerate(values):
             if isinstance(value, Tensor):
                 if value._view is not None:
                     value._refresh_view()  # its node must be older than the one that is put off
-                shared = shared or shared_with_numpy(value)
+                if shared_with_numpy(value):
+                    shared.append(place)
                 value = value.stored if value.deferred else value.array
             arrays.append(value)
         chain = op.chain(*arrays)
         if chain is None or anomaly.enabled:
             return None
-        if shared:
-            return _in_any_layout(op, args, kwargs)
+        for place in shared:
+            arrays[place] = arrays[place].copy()
         self = _new(Stage(chain, values, arrays, mode.recording))
         keep_waiting(self)
         return self

@@ -145,8 +145,8 @@ def where(condition, input, other):
     array([1., 0.])
     """
     tensor_only(condition)
-    if condition.dtype is not BOOL:
-        if condition.dtype is not UINT8:
+    if condition.dtype != BOOL:
+        if condition.dtype != UINT8:
             raise RuntimeError(
                 "where expected condition to be a boolean tensor, but got a tensor with dtype "
                 f"{condition.dtype}; compare it first, for example condition != 0"

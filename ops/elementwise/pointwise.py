@@ -120,7 +120,8 @@ def is_bool(value) -> bool:
     >>> is_bool(True), is_bool(np.ones(2))
     (True, False)
     """
-    return getattr(value, "dtype", None) is BOOL or value is True or value is False
+    dtype = getattr(value, "dtype", None)
+    return dtype.kind == "b" if dtype is not None else value is True or value is False
 
 
 def numeric(input, name: str):
@@ -132,7 +133,7 @@ def numeric(input, name: str):
     NotImplementedError: "abs" not implemented for 'Bool'; convert it, for example x.float()
     """
     tensor_only(input)
-    if input.dtype is BOOL:
+    if input.dtype.kind == "b":
         raise not_implemented(name, BOOL)
     return input
 

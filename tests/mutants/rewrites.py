@@ -116,10 +116,10 @@ _ENGINE_MUTANTS = {
          "slot[0] = gradient", f"{_AUTOGRAD}::test_third_order"),
         ("sums are written into arrays of others", "elif slot[1]:", "elif True:",
          f"{_KEPT}::test_accumulation_does_not_write_into_what_a_hook_kept"),
-        ("nodes run from the oldest to the newest", "heappush(self.queue, node.order)",
-         "self.queue.insert(0, node.order)", f"{_AUTOGRAD}::test_paths_that_meet_are_summed"),
     ],
     f"{_ENGINE}:run": [
+        ("nodes run from the oldest to the newest", "heappush(queue, target.order)",
+         "queue.insert(0, target.order)", f"{_AUTOGRAD}::test_paths_that_meet_are_summed"),
         ("retain_graph is ignored", "if not retain_graph:", "if True:",
          f"{_AUTOGRAD}::test_retain_graph_allows_another_pass"),
         ("the graph is never freed", "if not retain_graph:", "if False:",

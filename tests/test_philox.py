@@ -1,4 +1,4 @@
-"""The kernel that draws normal numbers: NumPy's numbers, and NumPy's state after them, bit for bit."""
+"""The kernels that draw random numbers: NumPy's numbers, and NumPy's state after them, bit for bit."""
 
 from __future__ import annotations
 
@@ -63,3 +63,14 @@ def test_the_counter_carries(full):
     same_numbers(ours, numpy, 1000)
     assert words(ours) == words(numpy.bit_generator)
     assert ours.state["state"]["counter"][full] == 6
+
+
+@pytest.mark.parametrize("low, high", [
+    (0, 2), (0, 10), (-5, 2**31 - 5), (3, 2**30 + 7), (-(2**63), 5 - 2**63)
+])
+def test_integers_are_numpys(low, high):
+    ours, numpy = pair(5)
+    for count in (1, 7, 500, 100_003):
+        expected = numpy.integers(low, high, count)
+        np.testing.assert_array_equal(philox.integers(ours, low, high, count), expected)
+        assert words(ours) == words(numpy.bit_generator)

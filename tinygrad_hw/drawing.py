@@ -116,9 +116,10 @@ def randint(low, high=None, size=None, *, generator=None, out=None, dtype=None, 
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= "
                            f"to={high}")
     for argument, bound in (("low", low), ("high", high)):
-        if not isinstance(bound, (numbers.Integral, Tensor)):
+        if type(bound) is not int and not isinstance(bound, (numbers.Integral, Tensor)):
             raise TypeError(f"randint(): argument '{argument}' must be int, not {type(bound).__name__}")
-    values = _generator(generator).integers(low, high, checked_size((size,), "randint"))
+    shape = checked_size((size,), "randint")
+    values = ops.random.bounded_integers(_generator(generator), low, high, shape)
     return finish(values.astype(as_dtype(dtype) or np.int64, copy=False), out, device, requires_grad)
 
 
@@ -165,11 +166,12 @@ def bernoulli(input, p=None, *, generator=None, out=None) -> Tensor:
     if p is None and input.array.dtype.kind != "f":
         raise NotImplementedError("bernoulli expects probabilities in a floating dtype, got "
                                   f"{input.dtype}")
-    if ((chance < 0) | (chance > 1)).any() or np.isnan(chance).any():
+    low, high = np.minimum.reduce(chance, None, initial=1), np.maximum.reduce(chance, None, initial=0)
+    if not (low >= 0 and high <= 1):  # NaN is neither
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got probabilities from "
                            f"{chance.min()} to {chance.max()}")
-    drawn = _generator(generator).random(input.array.shape) < chance
-    return finish(drawn.astype(input.array.dtype), out, None, False)
+    drawn = _generator(generator).random(input.array.shape)
+    return finish(np.less(drawn, chance).astype(input.array.dtype), out, None, False)
 
 
 def normal(

@@ -3,6 +3,7 @@
 from ops.random.generator import (
     Generator,
     bernoulli,
+    bounded_integers,
     cauchy,
     default_generator,
     exponential,
@@ -16,5 +17,6 @@ from ops.random.generator import (
     uniform,
 )
 
-__all__ = ["Generator", "bernoulli", "cauchy", "default_generator", "exponential", "geometric", "integers",
-           "keep_mask", "log_normal", "normal", "standard_normal", "truncated_normal", "uniform"]
+__all__ = ["Generator", "bernoulli", "bounded_integers", "cauchy", "default_generator", "exponential",
+           "geometric", "integers", "keep_mask", "log_normal", "normal", "standard_normal",
+           "truncated_normal", "uniform"]

@@ -180,6 +180,19 @@ def standard_normal(generator: np.random.Generator, shape, dtype) -> np.ndarray:
     return generator.standard_normal(shape, dtype)
 
 
+def bounded_integers(generator: np.random.Generator, low: int, high: int, shape) -> np.ndarray:
+    """``generator.integers``: the same numbers from a Philox generator, in half the time for a few thousand.
+
+    >>> bounded_integers(Generator().numpy, 2, 3, (2,))
+    array([2, 2])
+    """
+    count = shape if isinstance(shape, int) else math.prod(shape)
+    if count >= _MANY and type(low) is type(high) is int and 2 <= high - low <= 2**31 and philox.fits():
+        if -(2**63) <= low and high <= 2**63:
+            return philox.integers(generator.bit_generator, low, high, shape)
+    return generator.integers(low, high, shape)
+
+
 def uniform(
     shape, low: float = 0.0, high: float = 1.0, *, dtype=None, generator: Generator | None = None
 ):
@@ -272,7 +285,8 @@ def integers(shape, low: int, high: int, *, dtype=None, generator: Generator | N
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
         )
-    return np.asarray(_numpy(generator).integers(low, high, shape)).astype(as_dtype(dtype) or np.int64)
+    values = np.asarray(bounded_integers(_numpy(generator), low, high, shape))
+    return values.astype(as_dtype(dtype) or np.int64, copy=False)
 
 
 def bernoulli(shape, p=0.5, *, dtype=None, generator: Generator | None = None):

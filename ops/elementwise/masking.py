@@ -2,7 +2,8 @@
 
 NumPy's ``where`` branches for every element and guesses wrongly half of the time on random masks: 4.5 ms
 for 2^20 float32 elements.  The functions here work on the bits instead: a true mask turned into the
-integer -1 has all bits set, so that ``bits & mask`` keeps an element or zeroes it (0.6 ms).
+integer -1 has all bits set, so that ``bits & mask`` keeps an element or zeroes it (0.6 ms); for contiguous
+arrays of one shape a kernel does (0.2 ms).
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ import numpy as np
 from ops.broadcasting import broadcast_shapes
 from ops.callers import warn_user
 from ops.core import Bad, case, op
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import several, tensor_only
+from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import spaced
 
 __all__ = ["keep_where", "where", "zero_where"]
+
+_kernels = LazyModule("ops.kernels.masks")
 
 BOOL, UINT8 = np.dtype(bool), np.dtype(np.uint8)
 _INTEGERS = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.dtype(np.int64)}
@@ -28,6 +32,14 @@ _SMALL = 4096
 def _mask_cases(rng):
     for shape, mask_shape in (((), ()), ((2, 3), (2, 3)), ((2, 3), (3,)), ((0, 3), (0, 3))):
         yield case(spaced(rng, shape), rng.integers(0, 2, mask_shape) > 0)
+    yield case(spaced(rng, (16, 17)), rng.integers(0, 2, (16, 17)) > 0)
+
+
+def _fit_kernel(mask, *values) -> bool:
+    """Whether a kernel takes these floats: many, and contiguous in the shape of the mask."""
+    shape = mask.shape
+    return (several(values[0]) and mask.flags.c_contiguous
+            and all([value.shape == shape and value.flags.c_contiguous for value in values]))
 
 
 _NO_MASK = [Bad((np.ones(2), 2.0), {}, TypeError, r"'mask' \(position 2\) must be Tensor, not float")]
@@ -48,6 +60,8 @@ def keep_where(input, mask):
     >>> keep_where(np.array([1.0, np.nan]), np.array([True, False]))
     array([1., 0.])
     """
+    if _fit_kernel(mask, input):
+        return _kernels.keep(input, mask)
     bits = input.view(_INTEGERS[input.dtype])
     return np.bitwise_and(bits, np.negative(mask.view(np.int8))).view(input.dtype)
 
@@ -63,6 +77,8 @@ def zero_where(input, mask):
     >>> zero_where(np.array([1.0, np.nan]), np.array([False, True]))
     array([1., 0.])
     """
+    if _fit_kernel(mask, input):
+        return _kernels.fill(input, mask, 0)
     bits = input.view(_INTEGERS[input.dtype])
     return np.bitwise_and(bits, np.subtract(mask.view(np.int8), _ONE)).view(input.dtype)
 
@@ -73,7 +89,10 @@ def zeros_of(g):
     >>> zeros_of(np.array([1.0, np.inf]))
     array([0., 0.])
     """
-    return np.zeros_like(g) if type(g) is np.ndarray else keep_where(g, np.False_)
+    if type(g) is not np.ndarray:
+        return keep_where(g, np.False_)
+    # zeros_like writes the zeros itself: 70 microseconds for a million in place of 40
+    return np.zeros(g.shape, g.dtype) if g.flags.c_contiguous else np.zeros_like(g)
 
 
 def _where_cases(rng):
@@ -156,12 +175,11 @@ def where(condition, input, other):
             "instead.")
         condition = condition != 0
     first, second = operands(input, other)
-    if (
-        condition.size >= _SMALL
-        and first.shape == second.shape == condition.shape
-        and first.dtype in _INTEGERS
-    ):
-        return _blend(condition, first, second)
+    if first.shape == second.shape == condition.shape and first.dtype in _INTEGERS:
+        if _fit_kernel(condition, first, second):
+            return _kernels.choose(condition, first, second)
+        if condition.size >= _SMALL:
+            return _blend(condition, first, second)
     try:
         return np.where(condition, first, second)
     except ValueError:

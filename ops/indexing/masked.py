@@ -6,14 +6,18 @@ import numpy as np
 
 from ops.broadcasting import broadcast_shapes, expand
 from ops.core import Bad, array_of, case, composite, op, shape_of
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import several, tensor_only
 from ops.indexing.items import add_at, getitem
+from ops.lazy import LazyModule
 from ops.reduction.totals import sum
 from ops.samples import NO_TENSOR, spaced
 from ops.shape.join import unbind
 from ops.shape.layout import reshape
 
 __all__ = ["argwhere", "masked_fill", "masked_scatter", "masked_select", "nonzero"]
+
+_kernels, _masks = LazyModule("ops.kernels.places"), LazyModule("ops.kernels.masks")
+_MANY = 256  # elements of a mask for which the kernel is worth its call
 
 
 def _mask_cases(rng, *more):
@@ -30,6 +34,7 @@ def _fill_cases(rng):
     yield from _mask_cases(rng, 7.0)
     yield from _mask_cases(rng, np.array(2.5))
     yield case(spaced(rng, ()), np.array(False), np.array(2.5))
+    yield case(spaced(rng, (16, 17)), rng.random((16, 17)) > 0.4, 2.5)
 
 
 @op(
@@ -59,6 +64,8 @@ def masked_fill(input, mask, value):
     if input.shape != mask.shape:
         shape = broadcast_shapes(input.shape, mask.shape)
         input, mask = np.broadcast_to(input, shape), np.broadcast_to(mask, shape)
+    elif several(input) and input.flags.c_contiguous and mask.flags.c_contiguous:
+        return _masks.fill(input, mask, value)
     out = np.array(input, order="C")
     out[mask] = value
     return out
@@ -147,6 +154,8 @@ def _sparse_cases(rng):
     for shape in ((), (4,), (2, 3), (0, 2)):
         yield case(np.asarray(spaced(rng, shape) * (rng.random(shape) > 0.5)))
     yield case(np.array([True, False]))
+    yield case(rng.random((16, 17)) > 0.5)
+    yield case(rng.random(300) > 0.5)
 
 
 @op(samples=_sparse_cases, reference=lambda input: np.stack(
@@ -160,6 +169,8 @@ def argwhere(input):
            [1, 0]])
     """
     tensor_only(input)
+    if input.dtype == bool and 0 < input.ndim <= 2 and input.size >= _MANY:
+        return _kernels.places(np.ascontiguousarray(input))
     return np.argwhere(input)
 
 

@@ -5,12 +5,17 @@ The mask is drawn outside the graph; what is recorded is `masked_scale`, a produ
 
 from __future__ import annotations
 
+import functools
+import math
+
 import numpy as np
 
 from ops.broadcasting import broadcast_shapes
 from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import add, mul
+from ops.elementwise.pointwise import several
+from ops.lazy import LazyModule
 from ops.promotion import default_dtype
 from ops.random.generator import keep_mask
 from ops.samples import spaced
@@ -18,12 +23,16 @@ from ops.samples import spaced
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout",
            "masked_scale"]
 
+_kernels = LazyModule("ops.kernels.masks")
+
 
 def _mask_cases(rng):
     yield case(spaced(rng, (2, 3, 4)), rng.random((2, 3, 4)) < 0.5, 2.0)
     yield case(spaced(rng, (2, 3, 4)), rng.random((2, 3, 1)) < 0.5, 1.25)
     yield case(spaced(rng, ()), np.array(True), 2.0)
     yield case(spaced(rng, (0, 3)), np.ones((0, 3), bool), 2.0)
+    yield case(spaced(rng, (16, 17)), rng.random((16, 17)) < 0.5, 2.0)
+    yield case(spaced(rng, (4, 5, 3, 5)), rng.random((4, 5, 1, 1)) < 0.5, 1.25)
 
 
 @op(
@@ -45,14 +54,32 @@ def masked_scale(input, mask, scale):
     >>> masked_scale(np.array([1.0, 2.0]), np.array([True, False]), 2.0)
     array([2., 0.])
     """
-    if mask.shape != input.shape and broadcast_shapes(input.shape, mask.shape) != input.shape:
+    if mask.shape == input.shape:
+        if several(input) and input.flags.c_contiguous and mask.flags.c_contiguous:
+            return _kernels.scale(input, mask, scale)
+        result = np.multiply(input, mask)
+        return np.multiply(result, input.dtype.type(scale), out=result) if input.ndim else result * scale
+    # converted once, not for every element that it is broadcast to
+    factors = np.array(mask, input.dtype)
+    factors *= scale
+    if several(input) and input.flags.c_contiguous and _is_of_rows(mask.shape, input.shape):
+        return _kernels.scale_rows(input, factors)
+    if broadcast_shapes(input.shape, mask.shape) != input.shape:
         raise RuntimeError(
             f"a mask of shape {mask.shape} cannot be broadcast to the input's shape {input.shape}"
         )
-    if mask.size < input.size:  # converted once, not for every element that it is broadcast to
-        return np.multiply(input, np.multiply(mask, scale, dtype=input.dtype))
-    result = np.multiply(input, mask)
-    return np.multiply(result, input.dtype.type(scale), out=result) if input.ndim else result * scale
+    return np.multiply(input, factors)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_of_rows(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether a mask of this shape has one element for each row of memory of the whole.
+
+    >>> _is_of_rows((2, 3, 1, 1), (2, 3, 4, 5)), _is_of_rows((1, 3, 1), (2, 3, 4))
+    (True, False)
+    """
+    kept = max((d for d, n in enumerate(shape, 1) if n != 1), default=0)
+    return len(shape) == len(whole) and math.prod(shape) > 0 and shape[:kept] == whole[:kept]
 
 
 def _check(name: str, input, p: float, training: bool) -> bool:

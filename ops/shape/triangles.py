@@ -7,11 +7,11 @@ import functools
 import numpy as np
 
 from ops.core import Bad, case, op
-from ops.elementwise.pointwise import LARGE, large
+from ops.elementwise.pointwise import LARGE, large, several
 from ops.lazy import LazyModule
 from ops.samples import spaced
 
-_kernels = LazyModule("ops.kernels.arrange")
+_kernels, _masks = LazyModule("ops.kernels.arrange"), LazyModule("ops.kernels.masks")
 
 __all__ = ["tril", "triu"]
 
@@ -21,6 +21,7 @@ def _triangle_cases(rng):
     yield case(spaced(rng, (2, 3, 3)), 1)
     yield case(spaced(rng, (4, 3)), -2)
     yield case(spaced(rng, (0, 3)))
+    yield case(spaced(rng, (16, 17)), 1)
 
 
 def _triangle(keep):
@@ -36,7 +37,10 @@ def _triangle_of(cut, input, diagonal):
         return _kernels.triangles(input, diagonal, cut is np.tril)
     if input.size > LARGE:
         return cut(input, diagonal)
-    return np.where(_mask(cut, input.shape[-2:], diagonal), input, np.zeros((), input.dtype))
+    mask = _mask(cut, input.shape[-2:], diagonal)
+    if input.ndim == 2 and several(input) and input.flags.c_contiguous:
+        return _masks.keep(input, mask)
+    return np.where(mask, input, np.zeros((), input.dtype))
 
 
 @functools.lru_cache(maxsize=256)

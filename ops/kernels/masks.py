@@ -1,0 +1,119 @@
+"""Elements chosen by a bool mask of their shape, without jumps; and what dropout multiplies by.
+
+All arrays are contiguous floats of one dtype.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .functions import like
+from .launch import Task, launch
+from .maps import BLOCK, span
+from .masked import bytes_of
+
+__all__ = ["choose", "fill", "keep", "scale", "scale_rows"]
+
+_TASK = 16384  # elements of a task, about
+
+
+@Task
+def _choose(arrays, numbers, task, worker):
+    start, stop = span(numbers, task)
+    out, x, y, mask = arrays[0], arrays[1], arrays[2], bytes_of(arrays[3])
+    for i in range(start, stop):
+        first, second = x[i], y[i]  # loaded both, so that LLVM makes no jump
+        out[i] = first if mask[i] else second
+
+
+@Task
+def _fill(arrays, numbers, task, worker):
+    start, stop = span(numbers, task)
+    out, x, mask, value = arrays[0], arrays[1], bytes_of(arrays[2]), arrays[3][0]
+    for i in range(start, stop):
+        element = x[i]
+        out[i] = value if mask[i] else element
+
+
+@Task
+def _keep(arrays, numbers, task, worker):
+    start, stop = span(numbers, task)
+    out, x, mask, zero = arrays[0], arrays[1], bytes_of(arrays[2]), like(0, arrays[1][0])
+    for i in range(start, stop):
+        element = x[i]
+        out[i] = element if mask[i] else zero
+
+
+@Task
+def _scale(arrays, numbers, task, worker):
+    start, stop = span(numbers, task)
+    out, x, mask, scale = arrays[0], arrays[1], bytes_of(arrays[2]), arrays[3][0]
+    zero = like(0, scale)
+    for i in range(start, stop):
+        out[i] = x[i] * (scale if mask[i] else zero)
+
+
+@Task
+def _scale_rows(arrays, numbers, task, worker):
+    """Numbers: rows, rows of a task, elements of a row."""
+    out, x, factors, size = arrays[0], arrays[1], arrays[2], numbers[2]
+    for r in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
+        factor = factors[r]
+        for i in range(r * size, (r + 1) * size):
+            out[i] = x[i] * factor
+
+
+def _run(task: Task, x: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    """The result of a task of (result, x, others) for each element."""
+    out = np.empty(x.shape, x.dtype)
+    launch(task, (out, x, *others), (x.size,), -(-x.size // BLOCK), x.size)
+    return out
+
+
+def choose(mask: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """x where the mask is true, y elsewhere.
+
+    >>> choose(np.array([True, False]), np.array([1.0, 2.0]), np.array([3.0, 4.0])).tolist()
+    [1.0, 4.0]
+    """
+    return _run(_choose, x, y, mask)
+
+
+def fill(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
+    """A number where the mask is true, x elsewhere.
+
+    >>> fill(np.array([1.0, 2.0]), np.array([True, False]), 5.0).tolist()
+    [5.0, 2.0]
+    """
+    return _run(_fill, x, mask, np.array([value], x.dtype))
+
+
+def keep(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """x where the mask is true, 0 elsewhere.
+
+    >>> keep(np.array([1.0, np.nan]), np.array([True, False])).tolist()
+    [1.0, 0.0]
+    """
+    return _run(_keep, x, mask)
+
+
+def scale(x: np.ndarray, mask: np.ndarray, factor: float) -> np.ndarray:
+    """``x * mask * factor``.
+
+    >>> scale(np.array([1.0, 2.0]), np.array([True, False]), 3.0).tolist()
+    [3.0, 0.0]
+    """
+    return _run(_scale, x, mask, np.array([factor], x.dtype))
+
+
+def scale_rows(x: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """x, cut into as many rows as there are factors, each row times its factor.
+
+    >>> scale_rows(np.ones((2, 2)), np.array([2.0, 3.0])).tolist()
+    [[2.0, 2.0], [3.0, 3.0]]
+    """
+    out, count = np.empty(x.shape, x.dtype), factors.size
+    size = x.size // count
+    share = max(1, _TASK // size)
+    launch(_scale_rows, (out, x, factors), (count, share, size), -(-count // share), x.size)
+    return out

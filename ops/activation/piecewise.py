@@ -12,7 +12,7 @@ from ops.elementwise.arithmetic import abs, add, mul
 from ops.elementwise.comparison import ge, gt, le, logical_and, logical_or, lt
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where, where, zero_where
-from ops.elementwise.pointwise import by_element, fused, large, not_implemented, tensor_only
+from ops.elementwise.pointwise import by_element, fused, large, not_implemented, several, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import not_a_tensor
 from ops.samples import spaced, unary
@@ -123,7 +123,7 @@ def _between(g, input, low, high):
 
 def _clip(input, low, high):
     """NaN-preserving clip in the dtype of ``input``."""
-    if large(input):
+    if several(input):
         return _pieces.clip(input, low, high)
     result = np.maximum(input, input.dtype.type(low))
     return np.minimum(result, input.dtype.type(high))

@@ -41,7 +41,13 @@ def _check_divisor(other) -> None:
 
 def _pair(a, b) -> tuple[np.ndarray, np.ndarray] | None:
     """The operands for a kernel, if it takes them: many float32, divided by as many or by one."""
-    if not (several(a) and a.dtype is b.dtype is _FLOAT32 and (b.shape == a.shape or b.size == 1)):
+    if not (several(a) and a.dtype is _FLOAT32):
+        return None
+    if type(b) is not np.ndarray:
+        repeated = np.empty_like(a)
+        repeated.fill(b)
+        return a, repeated
+    if b.dtype is not _FLOAT32 or b.shape != a.shape and b.size != 1:
         return None
     if b.shape == a.shape:
         return a, b
@@ -68,7 +74,9 @@ def _trunc_divide(a, b):
 
 
 def _integers(input, other) -> tuple:
-    """The operands as arrays, as the divisions that round need them."""
+    """The operands as arrays, as the divisions that round need them; floats take a number as it is."""
+    if type(input) is np.ndarray and input.dtype.kind == "f" and type(other) in (float, int):
+        return input, other
     arrays = operands(input, other)
     if arrays[0].dtype.kind == "b":
         raise not_implemented("div", arrays[0].dtype)

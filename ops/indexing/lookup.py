@@ -47,9 +47,9 @@ def one_hot(tensor, num_classes=-1):
                            f"{tensor.dtype}; convert it with .long()")
     if tensor.size == 0 and num_classes <= 0:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    low, high = (int(tensor.min()), int(tensor.max())) if tensor.size else (0, -1)
-    if low < 0:
-        raise RuntimeError(f"Class values must be non-negative, got {low}")
+    high = int(np.maximum.reduce(tensor.view(np.uint64), axis=None)) if tensor.size else -1
+    if high >= 2**63:  # without its sign a negative number is large
+        raise RuntimeError(f"Class values must be non-negative, got {tensor.min()}")
     if num_classes != -1 and high >= num_classes:
         raise RuntimeError(f"Class values must be smaller than num_classes, got {high} with "
                            f"num_classes={num_classes}")

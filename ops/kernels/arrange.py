@@ -55,13 +55,14 @@ def fill(out: np.ndarray, value: float) -> None:
 
 
 def reversed_rows(x: np.ndarray) -> np.ndarray:
-    """Every row of a contiguous matrix of floats backwards; the matrix is not empty.
+    """Contiguous floats with every row, along the last dimension, backwards; there is at least one.
 
     >>> reversed_rows(np.array([[1.0, 2.0, 3.0]])).tolist()
     [[3.0, 2.0, 1.0]]
     """
-    out, share = np.empty(x.shape, x.dtype), max(1, _TASK // x.shape[1])
-    launch(_reverse_rows, (out, x), (len(x), share, x.shape[1]), -(-len(x) // share), x.size * 2)
+    out, size = np.empty(x.shape, x.dtype), x.shape[-1]
+    rows, share = x.size // size, max(1, _TASK // size)
+    launch(_reverse_rows, (out, x), (rows, share, size), -(-rows // share), x.size * 2)
     return out
 
 

@@ -53,8 +53,9 @@ def _floor_divide(arrays, numbers, task, worker):
 
 def _completed(function, out, x, y):
     """``out`` with the elements that are NaN computed by NumPy."""
-    missing = np.isnan(out)
-    if missing.any():
+    flat = out.reshape(-1)
+    if math.isnan(flat.dot(flat)):  # a third of the time of isnan and any
+        missing = np.isnan(out)
         out[missing] = function(x[missing], y[missing])
     return out
 

@@ -10,6 +10,7 @@ from ops.broadcasting import broadcast_shapes, expand
 from ops.core import Bad, array_of, case, composite, op
 from ops.elementwise.arithmetic import abs, add, mul, sub
 from ops.elementwise.clamping import clamp_min
+from ops.elementwise.comparison import ge
 from ops.elementwise.division import div
 from ops.elementwise.exponential import pow
 from ops.elementwise.pointwise import tensor_only
@@ -21,7 +22,8 @@ from ops.samples import spaced
 
 _kernels = LazyModule("ops.kernels.reduce")
 
-__all__ = ["cosine_similarity", "norm", "normalize", "pairwise_distance", "vector_norm"]
+__all__ = ["cosine_similarity", "norm", "normalize", "pairwise_distance", "unit_vectors",
+           "vector_norm"]
 
 
 # ------------------------------------------------------------------ norms
@@ -131,6 +133,33 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     return vector_norm(input, p, dim, keepdim, dtype=dtype)
 
 
+def _unit_grad(g, input, ans, dim, eps):
+    """The part of the cotangent across the unit vector, divided by the norm; all of it below ``eps``."""
+    size = vector_norm(input, 2, dim, True)
+    along = mul(sum(mul(g, ans), dim, True), ge(size, eps))
+    return div(sub(g, mul(ans, along)), clamp_min(size, eps))
+
+
+@op(
+    grad=dict(input=_unit_grad),
+    samples=lambda rng: iter([case(spaced(rng, (2, 3)), 1), case(spaced(rng, (2, 3, 2)), -2),
+                              case(spaced(rng, (2, 3)), (0, 1)), case(np.array(1.5), 0),
+                              case(np.array([[0.1, 0.2], [3.0, 4.0]]), 1, 1.0),
+                              case(spaced(rng, (0, 3)), 1)]),
+    reference=lambda input, dim, eps=1e-12: input / np.maximum(
+        _norm_reference(input, 2, dim if np.ndim(input) else None, np.ndim(input) > 0), eps),
+    bad=[Bad((np.ones(3), 1), {}, IndexError, "Dimension out of range")],
+)
+def unit_vectors(input, dim, eps=1e-12):
+    """``input`` divided by its Euclidean norm along ``dim``, or by ``eps`` where that is larger.
+
+    >>> unit_vectors(np.array([3.0, 4.0]), 0)
+    array([0.6, 0.8])
+    """
+    size = np.asarray(vector_norm.forward(input, 2, dim, True))
+    return np.divide(input, np.maximum(size, size.dtype.type(eps)))
+
+
 @composite(
     samples=lambda rng: iter([case(spaced(rng, (2, 3))), case(spaced(rng, (2, 3)), 1.0, 0),
                               case(np.array(1.5), dim=0),
@@ -145,6 +174,8 @@ def normalize(input, p=2.0, dim=1, eps=1e-12):
     >>> normalize(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]])
     """
+    if p == 2:
+        return unit_vectors(input, dim, eps)
     return div(input, clamp_min(norm(input, p, dim, True), eps))
 
 

@@ -13,7 +13,7 @@ from ops.core import Bad, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import mul, sub
 from ops.elementwise.comparison import ne
 from ops.elementwise.exponential import exp
-from ops.elementwise.pointwise import large, not_implemented, tensor_only
+from ops.elementwise.pointwise import large, not_implemented, several, tensor_only
 from ops.indexing.spans import narrow
 from ops.lazy import LazyModule
 from ops.promotion import as_dtype
@@ -60,7 +60,7 @@ def _accumulate(function, input, dim, dtype):
     """``function.accumulate`` along ``dim``; bool and integers in int64."""
     tensor_only(input)
     dtype = as_dtype(dtype) or (input.dtype if input.dtype.kind == "f" else INT64)
-    if function is np.add and input.ndim and dtype is input.dtype and large(input):
+    if function is np.add and input.ndim and dtype is input.dtype and several(input):
         if one_dim(dim, input.ndim) == input.ndim - 1:
             return _kernels.cumulative_sum(input.reshape(-1, input.shape[-1])).reshape(input.shape)
     return function.accumulate(at_least_1d(input), axis=one_dim(dim, input.ndim),

@@ -8,7 +8,7 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim, wrap_dims
-from ops.elementwise.pointwise import large, tensor_only
+from ops.elementwise.pointwise import several, tensor_only
 from ops.indexing.slices import index_select
 from ops.lazy import LazyModule
 from ops.reduction.totals import sum
@@ -53,8 +53,8 @@ def flip(input, dims):
     if not input.ndim:
         return input.copy()
     last, reverse = input.ndim - 1, slice(None, None, -1)
-    if last in dims and large(input) and input.flags.c_contiguous:
-        rows = _kernels.reversed_rows(input.reshape(-1, input.shape[-1])).reshape(input.shape)
+    if last in dims and several(input) and input.flags.c_contiguous:
+        rows = _kernels.reversed_rows(input)
         if len(dims) == 1:
             return rows
         input, dims = rows, tuple(d for d in dims if d != last)

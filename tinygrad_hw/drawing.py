@@ -204,7 +204,8 @@ def normal(
         dtype = (mean if isinstance(mean, Tensor) else std).array.dtype
     values = np.asarray(_gaussian(shape, dtype, generator))
     if type(center) is type(spread) is float:
-        values *= spread
+        if spread != 1:
+            values *= spread
         values += center
     else:
         values = np.asarray(values * spread + center, dtype)

@@ -249,8 +249,7 @@ def _joined(g: list, tensor_shape, split_size_or_sections, dim):
 
 def _at_least_1d(name: str, input) -> None:
     if input.ndim == 0:
-        raise RuntimeError(f"{name} expects at least a 1-dimensional tensor, but got a tensor with 0 "
-                           "dims")
+        raise RuntimeError(f"{name} expects at least a 1-dimensional tensor, but got a tensor with 0 dims")
 
 
 def _split_reference(tensor, split_size_or_sections, dim=0):
@@ -396,6 +395,6 @@ def unbind(input, dim=0):
     if input.ndim == 0:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = wrap_dim(dim, input.ndim)
-    if input.ndim > 1:  # an array is a sequence of its slices
-        return tuple(input if dim == 0 else input.transpose(dim, *range(dim), *range(dim + 1, input.ndim)))
-    return tuple([input[position, ...] for position in range(len(input))])
+    if input.ndim == 1:
+        return tuple([input[position, ...] for position in range(len(input))])
+    return tuple(input if dim == 0 else np.moveaxis(input, dim, 0))  # an array is a sequence of its slices

@@ -114,9 +114,12 @@ def _method(op):
     most = op.unflagged - 1
     if isinstance(op, Composite):
         return _composite_method(op, most)
+    names = [p.name for p in op.__signature__.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
     @functools.wraps(op.forward)
     def method(self, *args, **kwargs):
+        if kwargs and names[len(args) + 1:len(args) + 1 + len(kwargs)] == [*kwargs]:
+            args, kwargs = (*args, *kwargs.values()), _NO_OPTIONS  # 2 microseconds less for keepdim=True
         if kwargs or len(args) > most or not isinstance(self, Tensor):
             return op(self, *args, **kwargs)
         return self.record(op, (self, *args), _NO_OPTIONS)

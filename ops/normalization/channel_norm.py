@@ -37,7 +37,8 @@ def _in_columns(x: np.ndarray) -> bool:
 
 def _planes(x: np.ndarray) -> np.ndarray:
     """(N, C, ...) as contiguous (N, C, positions)."""
-    return np.ascontiguousarray(x).reshape(*x.shape[:2], -1)
+    n, c, *rest = x.shape
+    return np.ascontiguousarray(x).reshape(n, c, math.prod(rest))
 
 
 def _to_columns(g: np.ndarray) -> np.ndarray:
@@ -184,8 +185,8 @@ def channel_norm(input, weight, bias, groups, eps):
             "Expected number of channels in input to be divisible by num_groups, but got input of shape "
             f"{list(shape)} and num_groups={groups}"
         )
-    for name, value in (("weight", weight), ("bias", bias)):
-        shaped("channel_norm", name, value, shape[1:2])
+    shaped("channel_norm", "weight", weight, shape[1:2])
+    shaped("channel_norm", "bias", bias, shape[1:2])
     if not input.size:
         statistics = np.full(shape[1] if groups is None else (shape[0], groups), np.nan, input.dtype)
         return np.empty_like(input), statistics, statistics.copy()

@@ -299,6 +299,8 @@ def min_dim(input, dim, keepdim=False):
 
 def _three_forms(name, everything, along, pairwise, input, dim, keepdim, other):
     """The dispatch of `max` and `min`: all elements, along a dimension, or two arrays."""
+    if type(dim) is int and other is None:
+        return along(input, dim, keepdim) if keepdim else along(input, dim)
     if isinstance(dim, (np.ndarray, Traced)):
         if other is not None:
             raise TypeError(f"{name}() received an invalid combination of arguments: two others")

@@ -98,15 +98,16 @@ def vector_norm(input, ord=2, dim=None, keepdim=False, *, dtype=None):
     if not isinstance(ord, (int, float)):
         raise RuntimeError(f"linalg.vector_norm: ord must be a number, got {ord!r}")
     input = input if dtype is None else input.astype(as_dtype(dtype), copy=False)
-    options = dict(axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
-    if (ord < 0 or ord == math.inf) and 0 in [input.shape[d] for d in options["axis"]]:
+    dims = normalize_dims(dim, input.ndim)
+    if ord == 2:
+        total = by_rows(_kernels.square_sum, input, dims, keepdim)
+        if total is None:
+            total = np.add.reduce(np.square(input), axis=dims, keepdims=keepdim)
+        return np.sqrt(total)
+    if (ord < 0 or ord == math.inf) and 0 in [input.shape[d] for d in dims]:
         raise RuntimeError(f"linalg.vector_norm cannot compute the {ord} norm over an empty dimension "
                            f"of shape {input.shape}, because the operation does not have an identity")
-    if ord == 2:
-        total = by_rows(_kernels.square_sum, input, options["axis"], keepdim)
-        if total is not None:
-            return np.sqrt(total)
-        return np.sqrt(np.add.reduce(np.square(input), **options))
+    options = dict(axis=dims, keepdims=keepdim)
     if ord == 0:
         return np.add.reduce(input != 0, dtype=input.dtype, **options)
     if math.isinf(ord):

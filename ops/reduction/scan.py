@@ -199,7 +199,7 @@ def cumprod(input, dim, *, dtype=None):
 def _prod_grad(g, input, dim):
     """Times the product of all other elements: those before times those after, so zeros need no care."""
     shape = input.shape
-    if type(g) is np.ndarray and large(input) and (dim is None or dim in (-1, len(shape) - 1)):
+    if type(g) is np.ndarray and several(input) and (dim is None or dim in (-1, len(shape) - 1)):
         rows = np.ascontiguousarray(input).reshape(-1 if dim is not None else 1, shape[-1] if dim is not None
                                                    else input.size)
         return _kernels.product_slope(rows, g.reshape(-1)).reshape(shape)

@@ -13,7 +13,7 @@ from ops.core import Bad, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import mul, sub
 from ops.elementwise.comparison import ne
 from ops.elementwise.exponential import exp
-from ops.elementwise.pointwise import large, not_implemented, several, tensor_only
+from ops.elementwise.pointwise import not_implemented, several, tensor_only
 from ops.indexing.spans import narrow
 from ops.lazy import LazyModule
 from ops.promotion import as_dtype

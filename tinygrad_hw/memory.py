@@ -62,15 +62,6 @@ class SharedMemory:
             view.base, view.steps = before.base, (*before.steps, step)
             view.recorded = recording and before.recorded
 
-    def _take_views(self, parts: tuple, steps: list, recording: bool) -> None:
-        """`_become_view` for several views of this Tensor, whose memory each of them shares."""
-        counter, before = self._version_counter, self._view
-        base, earlier = (self, ()) if before is None else (before.base, before.steps)
-        recorded, seen = recording and (before is None or before.recorded), counter[0]
-        for part, step in zip(parts, steps):
-            part._version_counter, part._view = counter, (view := _new(_View))
-            view.base, view.steps, view.recorded, view.seen = base, (*earlier, step), recorded, seen
-
     def _refresh_view(self) -> None:
         """Derive the history anew if the memory was changed in place since."""
         view = self._view

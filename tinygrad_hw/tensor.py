@@ -132,8 +132,8 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
         source, further, recording = args[0], args[1:], mode.recording
         results = tuple(map(Tensor._wrap, computed))
         if isinstance(source, Tensor):
-            steps = [(_part, (op, further, kwargs, place), _NO_OPTIONS) for place in range(len(results))]
-            source._take_views(results, steps, recording)
+            for place, result in enumerate(results):
+                result._become_view(source, (_part, (op, further, kwargs, place), _NO_OPTIONS), recording)
         if recording and results and results[0].array.dtype.kind == "f":
             node = link(op, op.bind(args, kwargs), results)
             if node is not None:

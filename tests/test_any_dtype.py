@@ -89,3 +89,23 @@ def test_a_tensor_has_no_other_dtype(dtype):
         with pytest.raises(TypeError, match="support"):
             assert make(array).dtype is torch.float32
             raise TypeError("computed in a supported dtype")
+
+
+@pytest.mark.parametrize("call", [lambda size: F.pad(torch.ones(3), (size, size)),
+                                  lambda size: torch.tril(torch.ones(3, 3), size),
+                                  lambda size: torch.triu(torch.ones(3, 3), size)])
+def test_a_float_does_not_pass_for_the_equal_integer(call):
+    """Whether the integer was seen before, or is seen afterwards: plans of calls are remembered."""
+    for _ in range(2):
+        with pytest.raises(TypeError, match="float"):
+            call(1.0)
+        call(1)
+
+
+def test_means_of_large_integers_are_exact():
+    images = torch.tensor([[[[2**53 + 1, 2**53 + 1], [2**53 + 1, 2**53 + 1]]]])
+    assert F.avg_pool2d(images, 2).item() == 2**53 + 1
+    images = torch.arange(-30, 20).reshape(1, 2, 5, 5)
+    options = dict(stride=2, padding=1, ceil_mode=True, count_include_pad=False)
+    sums = F.avg_pool2d(images.double(), 3, **options)
+    assert torch.equal(F.avg_pool2d(images, 3, **options), sums.trunc().long())

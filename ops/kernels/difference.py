@@ -10,26 +10,47 @@ import math
 
 import numpy as np
 
-from .functions import like
+from .functions import inlined, like
 from .jit import jit
 from .launch import Task, launch
 from .maps import elementwise, span
 
-__all__ = ["BLOCK", "SUMS", "TASK", "absolute_slope", "absolute_sum", "huber_slope", "huber_sum", "summed"]
+__all__ = ["absolute_slope", "absolute_sum", "huber_slope", "huber_sum", "sum_of", "summed"]
 
-SUMS = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinity keep their meaning
-BLOCK, TASK = 512, 16384  # elements of a sum in the arrays' dtype, and of a task
-
-
-@jit(fastmath=SUMS)
-def _absolute_block(x, y, first, last):
-    total = like(0, x[first])
-    for i in range(first, last):
-        total += abs(x[i] - y[i])
-    return total
+_SUMS = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinity keep their meaning
+_BLOCK, _TASK = 512, 16384  # elements of a sum in the arrays' dtype, and of a task
 
 
-@jit(fastmath=SUMS)
+def sum_of(term) -> Task:
+    """The task that sums ``term(x[i], y[i])``; see `summed`."""
+
+    @jit(fastmath=_SUMS)
+    def block_sum(x, y, first, last):
+        total = like(0, x[first])
+        for i in range(first, last):
+            total += term(x[i], y[i])
+        return total
+
+    @Task
+    def sum_terms(arrays, numbers, task, worker):
+        out, x, y, total = arrays[0], arrays[1], arrays[2], 0.0
+        stop = min(numbers[0], (task + 1) * _TASK)
+        for first in range(task * _TASK, stop, _BLOCK):
+            total += block_sum(x, y, first, min(first + _BLOCK, stop))
+        out[task] = like(total, x[0])
+
+    return sum_terms
+
+
+@inlined
+def _distance(x, y):
+    return abs(x - y)
+
+
+_absolute = sum_of(_distance)
+
+
+@jit(fastmath=_SUMS)
 def _huber_block(x, y, first, last, delta):
     total = like(0, delta)
     for i in range(first, last):
@@ -40,20 +61,11 @@ def _huber_block(x, y, first, last, delta):
 
 
 @Task
-def _absolute(arrays, numbers, task, worker):
-    out, x, y, total = arrays[0], arrays[1], arrays[2], 0.0
-    stop = min(numbers[0], (task + 1) * TASK)
-    for first in range(task * TASK, stop, BLOCK):
-        total += _absolute_block(x, y, first, min(first + BLOCK, stop))
-    out[task] = like(total, x[0])
-
-
-@Task
 def _huber(arrays, numbers, task, worker):
     out, x, y, delta, total = arrays[0], arrays[1], arrays[2], arrays[3][0], 0.0
-    stop = min(numbers[0], (task + 1) * TASK)
-    for first in range(task * TASK, stop, BLOCK):
-        total += _huber_block(x, y, first, min(first + BLOCK, stop), delta)
+    stop = min(numbers[0], (task + 1) * _TASK)
+    for first in range(task * _TASK, stop, _BLOCK):
+        total += _huber_block(x, y, first, min(first + _BLOCK, stop), delta)
     out[task] = like(total, x[0])
 
 
@@ -81,7 +93,7 @@ def summed(task: Task, cost: int, x: np.ndarray, y: np.ndarray, *more: np.ndarra
     Arguments:
         cost: time for an element, in the multiplications that `launch` counts.
     """
-    parts = np.empty(-(-x.size // TASK), x.dtype)
+    parts = np.empty(-(-x.size // _TASK), x.dtype)
     launch(task, (parts, np.ascontiguousarray(x), np.ascontiguousarray(y), *more), (x.size,), parts.size,
            x.size * cost)
     try:

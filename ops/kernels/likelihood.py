@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .difference import BLOCK, SUMS, TASK, summed
+from .difference import sum_of, summed
 from .functions import exp, inlined, like, log, log1p_unit, sigmoid
-from .jit import jit
 from .launch import Task
 from .maps import elementwise, span
 
@@ -41,55 +40,7 @@ def _of_divergence(x, target):
     return (zero if target == zero else target * log(target)) - target * x
 
 
-@jit(fastmath=SUMS)
-def _logits_block(x, y, first, last):
-    total = like(0, x[first])
-    for i in range(first, last):
-        total += _of_logits(x[i], y[i])
-    return total
-
-
-@jit(fastmath=SUMS)
-def _bernoulli_block(x, y, first, last):
-    total = like(0, x[first])
-    for i in range(first, last):
-        total += _of_bernoulli(x[i], y[i])
-    return total
-
-
-@jit(fastmath=SUMS)
-def _divergence_block(x, y, first, last):
-    total = like(0, x[first])
-    for i in range(first, last):
-        total += _of_divergence(x[i], y[i])
-    return total
-
-
-@Task
-def _logits(arrays, numbers, task, worker):
-    out, x, y, total = arrays[0], arrays[1], arrays[2], 0.0
-    stop = min(numbers[0], (task + 1) * TASK)
-    for first in range(task * TASK, stop, BLOCK):
-        total += _logits_block(x, y, first, min(first + BLOCK, stop))
-    out[task] = like(total, x[0])
-
-
-@Task
-def _bernoulli(arrays, numbers, task, worker):
-    out, x, y, total = arrays[0], arrays[1], arrays[2], 0.0
-    stop = min(numbers[0], (task + 1) * TASK)
-    for first in range(task * TASK, stop, BLOCK):
-        total += _bernoulli_block(x, y, first, min(first + BLOCK, stop))
-    out[task] = like(total, x[0])
-
-
-@Task
-def _divergence(arrays, numbers, task, worker):
-    out, x, y, total = arrays[0], arrays[1], arrays[2], 0.0
-    stop = min(numbers[0], (task + 1) * TASK)
-    for first in range(task * TASK, stop, BLOCK):
-        total += _divergence_block(x, y, first, min(first + BLOCK, stop))
-    out[task] = like(total, x[0])
+_logits, _bernoulli, _divergence = map(sum_of, (_of_logits, _of_bernoulli, _of_divergence))
 
 
 @Task

@@ -30,18 +30,10 @@ def _choose(arrays, numbers, task, worker):
 def _fill(arrays, numbers, task, worker):
     start, stop = span(numbers, task)
     out, x, mask, value = arrays[0], arrays[1], bytes_of(arrays[2]), arrays[3][0]
+    filled = numbers[1]  # 1 or 0: what the mask is where the number goes
     for i in range(start, stop):
         element = x[i]
-        out[i] = value if mask[i] else element
-
-
-@Task
-def _keep(arrays, numbers, task, worker):
-    start, stop = span(numbers, task)
-    out, x, mask, zero = arrays[0], arrays[1], bytes_of(arrays[2]), like(0, arrays[1][0])
-    for i in range(start, stop):
-        element = x[i]
-        out[i] = element if mask[i] else zero
+        out[i] = value if mask[i] == filled else element
 
 
 @Task
@@ -63,10 +55,10 @@ def _scale_rows(arrays, numbers, task, worker):
             out[i] = x[i] * factor
 
 
-def _run(task: Task, x: np.ndarray, *others: np.ndarray) -> np.ndarray:
+def _run(task: Task, x: np.ndarray, *others: np.ndarray, numbers: tuple = ()) -> np.ndarray:
     """The result of a task of (result, x, others) for each element."""
     out = np.empty(x.shape, x.dtype)
-    launch(task, (out, x, *others), (x.size,), -(-x.size // BLOCK), x.size)
+    launch(task, (out, x, *others), (x.size, *numbers), -(-x.size // BLOCK), x.size)
     return out
 
 
@@ -85,7 +77,7 @@ def fill(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
     >>> fill(np.array([1.0, 2.0]), np.array([True, False]), 5.0).tolist()
     [5.0, 2.0]
     """
-    return _run(_fill, x, mask, np.array([value], x.dtype))
+    return _run(_fill, x, mask, np.array([value], x.dtype), numbers=(1,))
 
 
 def keep(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -94,7 +86,7 @@ def keep(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     >>> keep(np.array([1.0, np.nan]), np.array([True, False])).tolist()
     [1.0, 0.0]
     """
-    return _run(_keep, x, mask)
+    return _run(_fill, x, mask, np.zeros(1, x.dtype), numbers=(0,))
 
 
 def scale(x: np.ndarray, mask: np.ndarray, factor: float) -> np.ndarray:

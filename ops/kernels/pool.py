@@ -21,7 +21,8 @@ from .separable import AxisMap, map_planes, map_planes_backward
 from .simd import pointer_shift
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "adaptive_max_pool2d", "avg_pool2d",
-           "avg_pool2d_backward", "gather_planes", "max_pool2d", "max_windows", "scatter_planes"]  # fmt: skip
+           "avg_pool2d_backward", "avg_pool2d_of_integers", "gather_planes", "max_pool2d", "max_windows",
+           "scatter_planes"]  # fmt: skip
 
 _TASK = 16384  # elements of a task, about
 
@@ -241,6 +242,22 @@ def avg_pool2d(
         x.shape[-2:], output_size, kernel, stride, padding, count_include_pad, divisor_override, x.dtype
     )
     return map_planes(x, *maps)
+
+
+def avg_pool2d_of_integers(
+    x: np.ndarray, kernel, stride, padding, output_size, count_include_pad=True, divisor_override=None
+) -> np.ndarray:
+    """`avg_pool2d` of int64: the sums are exact, and the means cut towards zero.
+
+    >>> avg_pool2d_of_integers(np.array([[[-3, -4]]]), (1, 2), (1, 2), (0, 0), (1, 1)).tolist()
+    [[[-3]]]
+    """
+    rows, columns = _average_maps(x.shape[-2:], output_size, kernel, stride, padding, count_include_pad,
+                                  divisor_override, np.dtype(np.float64))
+    sums = np.add.reduceat(x[:, rows.taps], rows.ends[:-1], axis=1)
+    sums = np.add.reduceat(sums[:, :, columns.taps], columns.ends[:-1], axis=2)
+    divisors = np.outer(rows.divisors, columns.divisors).astype(np.int64)
+    return np.sign(sums) * np.sign(divisors) * (np.abs(sums) // np.abs(divisors))
 
 
 def avg_pool2d_backward(

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .functions import like
+from .jit import part
 from .launch import Launch, Task, address_of
 from .separable_channels_last import map_images, map_images_backward
 from .simd import pointer_shift, table_at
@@ -58,13 +59,22 @@ class AxisMap(NamedTuple):
 # one, addresses of the ends and taps of rows and columns.
 
 
+@part
+def _axes(arrays, numbers):
+    """Ends, taps, weights and divisors of the map of the rows, and of that of the columns."""
+    return (
+        (table_at(numbers[6]), table_at(numbers[7]), arrays[2], arrays[4]),
+        (table_at(numbers[8]), table_at(numbers[9]), arrays[3], arrays[5]),
+    )
+
+
 @Task
 def _map(arrays, numbers, task, worker):
     """out[p] = R x[p] C^T / divisors for the planes of a task."""
-    row_weights, column_weights, row_divisors, column_divisors = arrays[2], arrays[3], arrays[4], arrays[5]
+    of_rows, of_columns = _axes(arrays, numbers)
+    row_ends, row_taps, row_weights, row_divisors = of_rows
+    column_ends, column_taps, column_weights, column_divisors = of_columns
     height, width, rows, columns = numbers[2], numbers[3], numbers[4], numbers[5]
-    row_ends, row_taps = table_at(numbers[6]), table_at(numbers[7])
-    column_ends, column_taps = table_at(numbers[8]), table_at(numbers[9])
     line = pointer_shift(arrays[6], worker * width)
     for plane in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
         x = pointer_shift(arrays[1], plane * height * width)
@@ -86,10 +96,10 @@ def _map(arrays, numbers, task, worker):
 @Task
 def _map_backward(arrays, numbers, task, worker):
     """out[p] = R^T (grad[p] / divisors) C for the planes of a task: the transposed map."""
-    row_weights, column_weights, row_divisors, column_divisors = arrays[2], arrays[3], arrays[4], arrays[5]
+    of_rows, of_columns = _axes(arrays, numbers)
+    row_ends, row_taps, row_weights, row_divisors = of_rows
+    column_ends, column_taps, column_weights, column_divisors = of_columns
     height, width, rows, columns = numbers[2], numbers[3], numbers[4], numbers[5]
-    row_ends, row_taps = table_at(numbers[6]), table_at(numbers[7])
-    column_ends, column_taps = table_at(numbers[8]), table_at(numbers[9])
     line = pointer_shift(arrays[6], worker * width)
     for plane in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
         out = pointer_shift(arrays[0], plane * height * width)

@@ -79,6 +79,7 @@ def _sum_of_products(x, y, start, stop):
 
 @part
 def exponentials(out, x, start, stop):
+    """out[i] = exp(x[i]) for the elements from ``start`` to ``stop`` (excluded), in one SIMD loop."""
     for i in range(start, stop):
         out[i] = exp(x[i])
 

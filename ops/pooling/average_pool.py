@@ -22,6 +22,7 @@ from ops.pooling.windows import (
     bad_windows,
     check_planes,
     images_or_planes,
+    planes,
     sizes_of,
     windows_of,
 )
@@ -78,11 +79,11 @@ def avg_pooling(input, windows, count_include_pad, divisor_override):
     array([[[0.5]]])
     """
     kernel, stride, padding, _, count = windows
-    if input.dtype.kind != "f":  # the sums of int64 are exact, and the means are cut
-        means = avg_pooling.forward(input.astype(np.float64), windows, count_include_pad, divisor_override)
-        return means.astype(input.dtype)
-    result = _kernels.avg_pool2d(
-        images_or_planes(input), kernel, stride, padding, count, count_include_pad, divisor_override)
+    if input.dtype.kind == "f":
+        means, images = _kernels.avg_pool2d, images_or_planes(input)
+    else:
+        means, images = _kernels.avg_pool2d_of_integers, planes(input)
+    result = means(images, kernel, stride, padding, count, count_include_pad, divisor_override)
     return result.reshape(input.shape[:-2] + count)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def constant_pad_nd(input, pad, value=0):
     >>> constant_pad_nd(np.array([1, 2]), (1, 1))
     array([0, 1, 2, 0])
     """
-    shape, outer, inner = _places(input.shape, tuple(pad))
+    shape, outer, inner = _places(input.shape, tuple(map(operator.index, pad)))
     if max(pad, default=0) <= 0:  # nothing is added
         return np.array(input[inner], order="C")
     out = np.full(shape, value, input.dtype) if value else np.zeros(shape, input.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def tril(input, diagonal=0):
     array([[1., 0.],
            [1., 1.]])
     """
-    return _triangle_of(np.tril, input, diagonal)
+    return _triangle_of(np.tril, input, operator.index(diagonal))
 
 
 @op(grad=dict(input=lambda g, diagonal: triu(g, diagonal)), samples=_triangle_cases,
@@ -78,4 +79,4 @@ def triu(input, diagonal=0):
     array([[1., 1.],
            [0., 1.]])
     """
-    return _triangle_of(np.triu, input, diagonal)
+    return _triangle_of(np.triu, input, operator.index(diagonal))

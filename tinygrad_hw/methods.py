@@ -303,7 +303,7 @@ def _metadata_in_place(op):
     def method(self, *args, **kwargs):
         """Change the Tensor's shape in place; memory is shared as before."""
         view = op(self, *args, **kwargs)
-        self.array, self._history = view.array, view._history
+        self.array, self._history = view.array, view._edge()
         if self._view is not None:
             self._view = view._view
         return self

@@ -118,7 +118,8 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
             results = (result,)
         recording = mode.recording
         if op.view and isinstance(args[0], Tensor):
-            result._become_view(args[0], (op, args[1:], kwargs), recording)
+            if result._become_view(args[0], (op, args[1:], kwargs), recording):
+                return result
         if recording and op.rules and result.array.dtype.kind == "f":
             complete = not kwargs and len(args) == len(op.parameters)
             node = link(op, args if complete else op.bind(args, kwargs), results)
@@ -133,7 +134,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
         results = tuple(map(Tensor._wrap, computed))
         if isinstance(source, Tensor):
             for place, result in enumerate(results):
-                result._become_view(source, (_part, (op, further, kwargs, place), _NO_OPTIONS), recording)
+                result._become_view(source, (_part, (op, further, kwargs, place), _NO_OPTIONS), recording, True)
         if recording and results and results[0].array.dtype.kind == "f":
             node = link(op, op.bind(args, kwargs), results)
             if node is not None:

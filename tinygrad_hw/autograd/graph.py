@@ -18,7 +18,7 @@ from ops.broadcasting import sum_to
 from ops.core import Op, Traced
 from tinygrad_hw.autograd.callers import call_site, inside, line_of
 
-__all__ = ["Accumulate", "Edge", "Node", "OpNode", "Overwrite", "link", "node_number"]
+__all__ = ["Accumulate", "Edge", "Node", "OpNode", "Overwrite", "link", "link_view", "node_number"]
 
 Edge = tuple["Node", int]
 _numbers = itertools.count(0, -1)
@@ -245,6 +245,28 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
     node.site = code, frame.f_lasti
     if plan.saves:
         node.save(values, results)
+    return node
+
+
+def link_view(edge: Edge, array: np.ndarray, step: tuple, site: tuple, order: int) -> OpNode:
+    """The node that records a view taken earlier.
+
+    Args:
+        edge: where a gradient of the Tensor goes that was viewed.
+        array: the memory of that Tensor.
+        step: the view op, its further arguments and its options.
+        site: the user's call; see `call_site`.
+        order: the number that was reserved for the node.
+    """
+    op, args, kwargs = step
+    plan = op.plans.get(1)
+    if plan is None:
+        plan = op.plans[1] = _Plan(op, 1)
+    node = _new(OpNode)
+    node.edges, node.op, node._plan, node._fits = [edge], op, plan, [(array.shape, array.dtype)]
+    node.order, node.site = order, site
+    if plan.saves:
+        node.save(op.bind((array, *args), kwargs), ())
     return node
 
 

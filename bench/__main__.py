@@ -113,7 +113,7 @@ def _run(duel: Duel, suite: str, names: list[str], options: argparse.Namespace) 
             progress = f"\r\033[K{suite} {len(rows) + 1}/{len(plan)}: {name}"
             print(progress, end="", file=sys.stderr, flush=True)
         if suite == "cold":
-            rows.append(cold.measure(name, threads, effort.rounds))
+            rows.append(cold.measure(name, threads, min(effort.rounds, 9)))  # a start takes seconds
         else:
             modes = module.modes(name, options.compile)
             row = duel.compare(SUITES[suite][0], name, modes, threads, effort, module.TOLERANCE)

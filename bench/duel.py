@@ -76,7 +76,7 @@ class Worker:
     def prepare(self, suite: str, name: str, mode: str, threads: int) -> None:
         """Build a job; it stays until `clear`."""
         self.torch.set_num_threads(threads)
-        if self.cores:  # with one thread on the same core as the other process: cores of a shared machine differ
+        if self.cores:  # one thread runs on the other process's core: cores of a shared machine differ
             os.sched_setaffinity(0, {max(self.cores)} if threads == 1 else self.cores)
         self.jobs[mode] = importlib.import_module(f"bench.{suite}").prepare(name, self.torch, mode)
 

@@ -44,7 +44,9 @@ from ops import (
     var_mean, vdot, vsplit, vstack, xlogy,
 )
 from ops.broadcasting import broadcast_shapes
-from tinygrad_hw import autograd, creation, deferred, dtypes, methods, older_signatures, random, testing
+from tinygrad_hw import (
+    autograd, creation, deferred, dtypes, methods, older_signatures, random, recording, testing,
+)
 from tinygrad_hw.autograd.function import Function
 from tinygrad_hw.autograd.mode import (
     enable_grad, inference_mode, is_anomaly_enabled, is_grad_enabled, is_inference_mode_enabled, no_grad,

@@ -277,7 +277,7 @@ def _unsupported(name: str):
 
 def _reversed(tensor):
     """The dimensions in reverse order."""
-    return tensor.record(ops.permute, (tensor, tuple(range(tensor.ndim))[::-1]), {})
+    return tensor.record(ops.permute, (tensor, tuple(range(tensor.ndim - 1, -1, -1))), {})
 
 
 def _transposed(tensor, name: str, most: int | None = None):

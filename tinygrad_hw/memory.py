@@ -3,9 +3,6 @@
 A view remembers its base and the ops that lead from the base to it.  All views of a base share one
 version counter.  An in-place change of a view gives the base a new history, a scatter of the changed
 part; every view notices the new version when it is used next and derives its history anew.
-
-A view's node is made when somebody asks for it, most often the next op: taking a view is as short as PyTorch's
-calls, and half of what recording it costs was for the node.
 """
 
 from __future__ import annotations
@@ -16,17 +13,15 @@ from ops.core import array_of
 from ops.indexing.items import assign, setitem
 from ops.promotion import can_cast
 from ops.shape.layout import view_scatter
-from tinygrad_hw.autograd.callers import call_site, user_line, warn_user
-from tinygrad_hw.autograd.graph import Accumulate, Edge, OpNode, Overwrite, link, link_view, node_number
+from tinygrad_hw.autograd.callers import user_line, warn_user
+from tinygrad_hw.autograd.graph import Accumulate, Edge, OpNode, Overwrite, link, link_view
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.waiting import compute_waiting
 
-__all__ = ["SharedMemory"]
-
-_new = object.__new__
+__all__ = ["SharedMemory", "View"]
 
 
-class _View:
+class View:
     """How a view is obtained from its base.
 
     Attributes:
@@ -34,7 +29,8 @@ class _View:
         steps: the view ops in order, each with its arguments after the first.
         seen: the version for which the view's history is right.
         recorded: whether gradients were recorded when the view was taken.
-        unlinked: what `link_view` needs to make the view's node, then that node; None if there is nothing to make.
+        unlinked: the arguments of `link_view`, which makes the view's node when somebody asks for it; None if
+            there is none to make.
     """
 
     __slots__ = ("base", "recorded", "seen", "steps", "unlinked")
@@ -45,41 +41,13 @@ class SharedMemory:
 
     # ------------------------------------------------------------------ views
 
-    def _become_view(self, source, step: tuple, recording: bool, linked: bool = False) -> bool:
-        """Remember the base if the memory is shared, so that in-place changes reach both histories.
-
-        Args:
-            source: the Tensor that was viewed.
-            step: the view op, its further arguments and its options.
-            recording: whether gradients are recorded.
-            linked: whether the caller sees to the view's node.
-
-        Returns:
-            Whether it is a view; unless ``linked``, its node will be made when it is asked for.
-        """
-        owner = self.array.base
-        if owner is not source.array and (owner is None or owner is not source.array.base) \
-                and not np.may_share_memory(self.array, source.array):
-            return False
-        counter = self._version_counter = source._version_counter
-        before, view = source._view, _new(_View)  # 0.1 microseconds less than a call of the class
-        self._view, view.seen = view, counter[0]
-        if before is None:
-            view.base, view.steps, view.recorded = source, (step,), recording
-        else:
-            view.base, view.steps = before.base, (*before.steps, step)
-            view.recorded = recording and before.recorded
-        edge = None if linked or not recording else source._history if before is None else source._edge()
-        view.unlinked = edge and [edge, source.array, step, call_site(), node_number()]
-        return True
-
     def _refresh_view(self) -> None:
         """Make the node if there is none yet; derive it anew if the memory was changed in place since."""
         view = self._view
         unlinked = view.unlinked
         if unlinked is not None:
-            unlinked.append(link_view(*unlinked[:5]))
-            self._history, view.unlinked = (unlinked[5], 0), None  # of two threads that came here the first one's
+            unlinked.append(link_view(*unlinked[:5]))  # two threads that come here both take the first node
+            self._history, view.unlinked = (unlinked[5], 0), None
         if view.seen == self._version_counter[0]:
             return
         view.seen = self._version_counter[0]

@@ -1,26 +1,26 @@
 """`Tensor`: a NumPy array that remembers how it was computed.
 
 This file holds what a Tensor *is*: its values, its place in the graph and the backward pass.  Shapes and
-strides are in ``layout.py``, views and in-place changes in ``memory.py``, hooks in ``hooks.py``,
-operators and methods in ``methods.py`` and
-``conversions.py``, printing in ``printing.py``.
+strides are in ``layout.py``, views and in-place changes in ``memory.py``, hooks in ``hooks.py``, how an op is
+recorded in ``recording.py``, operators and methods in ``methods.py`` and ``conversions.py``, printing in
+``printing.py``.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ops.core import Op, Traced, array_of
+from ops.core import Traced, array_of
 from ops.promotion import as_dtype, can_cast, default_dtype
 from tinygrad_hw.autograd.callers import warn_user
-from tinygrad_hw.autograd.graph import Accumulate, Edge, Node, link
+from tinygrad_hw.autograd.graph import PLAIN, Accumulate, Edge, Node
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.hooks import Hooks
 from tinygrad_hw.layout import Layout, Size
 from tinygrad_hw.memory import SharedMemory
 from tinygrad_hw.waiting import compute_waiting
 
-__all__ = ["Size", "Tensor"]
+__all__ = ["Size", "Tensor", "unwrap"]
 
 _new = object.__new__
 
@@ -57,7 +57,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
             raise TypeError(f"new(): data must be a sequence (got {type(data[0]).__name__}); use "
                             f"tensor({data[0]!r})")
         if len(data) == 1 and not isinstance(data[0], (int, np.integer, Size)):
-            array = np.array(_unwrap(data[0]), dtype=dtype)
+            array = np.array(unwrap(data[0]), dtype=dtype)
         else:
             array = np.empty((data[0] if isinstance(data[0], Size) else data) if data else (0,), dtype)
         self.array = array
@@ -80,68 +80,6 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
         self = _new(Tensor)
         self.array, self._history, self._version_counter = array, edge, counter
         return self
-
-    @staticmethod
-    def record(op: Op, args: tuple, kwargs: dict):
-        """Compute an op on the arrays of its arguments and record it if a gradient may be asked for."""
-        if op.chain is not None:
-            result = Tensor._begin_chain(op, args, kwargs)
-            if result is not None:
-                return result
-        arrays = []
-        for value in args:
-            if isinstance(value, Tensor):
-                arrays.append(value.array)
-            else:
-                arrays.append(value if type(value) in _PLAIN else _unwrap(value))
-        try:
-            if kwargs:
-                computed = op.forward(
-                    *arrays, **{name: _unwrap(value) for name, value in kwargs.items()}
-                )
-            else:
-                computed = op.forward(*arrays)
-                if computed is arrays[0]:  # nothing to do, as contiguous() of what is contiguous
-                    return args[0]
-        except Exception as error:
-            better = op.explain(error, args, kwargs)
-            if better is error:
-                raise
-            raise better from None
-        if op.parts:
-            return Tensor._parts(op, args, kwargs, computed)
-        if op.outputs:
-            results = tuple(map(Tensor._wrap, computed))
-            result = results[0]
-        else:
-            result = Tensor._wrap(computed)
-            results = (result,)
-        recording = mode.recording
-        if op.view and isinstance(args[0], Tensor):
-            if result._become_view(args[0], (op, args[1:], kwargs), recording):
-                return result
-        if recording and op.rules and result.array.dtype.kind == "f":
-            complete = not kwargs and len(args) == len(op.parameters)
-            node = link(op, args if complete else op.bind(args, kwargs), results)
-            if node is not None:
-                result._history = (node, 0)
-        return op.result_type(*results) if op.outputs else result
-
-    @staticmethod
-    def _parts(op: Op, args: tuple, kwargs: dict, computed: tuple) -> tuple:
-        """The results of an op that cuts its first argument into views: one node for all of them."""
-        source, further, recording = args[0], args[1:], mode.recording
-        results = tuple(map(Tensor._wrap, computed))
-        if isinstance(source, Tensor):
-            for place, result in enumerate(results):
-                result._become_view(source, (_part, (op, further, kwargs, place), _NO_OPTIONS), recording, True)
-        if recording and results and results[0].array.dtype.kind == "f":
-            node = link(op, op.bind(args, kwargs), results)
-            if node is not None:
-                node.outputs = len(results)
-                for place, result in enumerate(results):
-                    result._history = (node, place)
-        return results
 
     def receive(self, result) -> Tensor:
         """Take over the value of a call with ``out=self``; the memory is reused where the shape fits."""
@@ -302,23 +240,17 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
         self.array = value.array
 
 
-_NO_OPTIONS: dict = {}
-_PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...)))
+def unwrap(value):
+    """Arrays for Tensors, also inside tuples and lists, and Python numbers for NumPy scalars (not masks).
 
-
-def _part(value, op: Op, args: tuple, kwargs: dict, place: int):
-    """One of the views that ``op`` cuts a value into."""
-    return op(value, *args, **kwargs)[place]
-
-
-def _unwrap(value):
-    """Arrays for Tensors, also inside tuples and lists, and Python numbers for NumPy scalars (not
-    masks)."""
+    >>> unwrap((np.float32(2.0), None))
+    (2.0, None)
+    """
     kind = type(value)
     if kind is tuple or kind is list:
         for item in value:
-            if type(item) not in _PLAIN:
-                return kind(map(_unwrap, value))
+            if type(item) not in PLAIN:
+                return kind(map(unwrap, value))
         return value
     if isinstance(value, Tensor):
         return value.array

@@ -161,4 +161,4 @@ def _first_block(input_shape, weight_shape, stride, padding, dilation) -> Block:
 
 
 Chain.register(Block)
-convolution.chain = start_block
+convolution.begin_chains(start_block)

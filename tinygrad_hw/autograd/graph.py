@@ -18,10 +18,12 @@ from ops.broadcasting import sum_to
 from ops.core import Op, Traced
 from tinygrad_hw.autograd.callers import call_site, inside, line_of
 
-__all__ = ["Accumulate", "Edge", "Node", "OpNode", "Overwrite", "link", "link_view", "node_number"]
+__all__ = ["ARGUMENT", "OUTPUT", "PLAIN", "SHAPE", "Accumulate", "Edge", "Node", "OpNode", "Overwrite",
+           "Plan", "link", "link_view", "node_number", "numbers", "plan_of"]
 
 Edge = tuple["Node", int]
-_numbers = itertools.count(0, -1)
+numbers = itertools.count(0, -1)
+"""The next one is the number of the next node."""
 _new = object.__new__
 
 
@@ -31,7 +33,7 @@ def node_number() -> int:
     >>> node_number() > node_number()
     True
     """
-    return next(_numbers)
+    return next(numbers)
 
 
 class Node:
@@ -59,7 +61,7 @@ class Node:
 
     def __init__(self, edges):
         self.edges = edges
-        self.order = next(_numbers)
+        self.order = next(numbers)
         self.site = call_site()
 
     def name(self) -> str:
@@ -165,11 +167,13 @@ class Overwrite(Node):
 
 # ------------------------------------------------------------------ ops of the table
 
-_ARGUMENT, _OUTPUT, _SHAPE = range(3)
-_PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...)))  # of no Tensor
+ARGUMENT, OUTPUT, SHAPE = range(3)
+"""Where a value comes from that a rule needs."""
+PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...)))
+"""Types of arguments that hold no Tensor."""
 
 
-class _Plan:
+class Plan:
     """What the node of an op does if certain of its arguments need gradients.
 
     Attributes:
@@ -197,12 +201,21 @@ class _Plan:
     @staticmethod
     def _source(op: Op, name: str) -> tuple[int, int]:
         if name in op.parameters:
-            return _ARGUMENT, op.parameters.index(name)
+            return ARGUMENT, op.parameters.index(name)
         if name == "ans":
-            return _OUTPUT, 0
+            return OUTPUT, 0
         if name in op.outputs:
-            return _OUTPUT, op.outputs.index(name)
-        return _SHAPE, op.parameters.index(name.removesuffix("_shape"))
+            return OUTPUT, op.outputs.index(name)
+        return SHAPE, op.parameters.index(name.removesuffix("_shape"))
+
+
+def plan_of(op: Op, wanted: int) -> Plan:
+    """The op's plan for a set of arguments that need gradients, made once.
+
+    >>> [name for name, _, _ in plan_of(ops.mul, 0b01).rules]
+    ['input']
+    """
+    return op.plans.setdefault(wanted, Plan(op, wanted))
 
 
 def link(op: Op, values: tuple, results) -> OpNode | None:
@@ -231,11 +244,9 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
                              for edge, item in zip(several, value)])
     if not wanted:
         return None
-    plan = op.plans.get(wanted)
-    if plan is None:
-        plan = op.plans[wanted] = _Plan(op, wanted)
     node = _new(OpNode)  # 0.1 microseconds less than a call of the class
-    node.edges, node.op, node._plan, node._fits, node.order = edges, op, plan, fits, next(_numbers)
+    node.edges, node.op, node._fits, node.order = edges, op, fits, next(numbers)
+    node._plan = plan = op.plans.get(wanted) or plan_of(op, wanted)
     try:
         frame = _getframe(3)  # those between belong to the engine: who calls this function, and an op
     except ValueError:  # a thread that does nothing but one op
@@ -259,12 +270,10 @@ def link_view(edge: Edge, array: np.ndarray, step: tuple, site: tuple, order: in
         order: the number that was reserved for the node.
     """
     op, args, kwargs = step
-    plan = op.plans.get(1)
-    if plan is None:
-        plan = op.plans[1] = _Plan(op, 1)
     node = _new(OpNode)
-    node.edges, node.op, node._plan, node._fits = [edge], op, plan, [(array.shape, array.dtype)]
-    node.order, node.site = order, site
+    node.op, node.edges, node._fits, node.order = op, [edge], [(array.shape, array.dtype)], order
+    node.site = site
+    node._plan = plan = op.plans.get(1) or plan_of(op, 1)
     if plan.saves:
         node.save(op.bind((array, *args), kwargs), ())
     return node
@@ -288,10 +297,10 @@ class OpNode(Node):
         self.origins = origins = []
         for source, position, _ in self._plan.saves:
             origin = None
-            if source == _ARGUMENT:
+            if source == ARGUMENT:
                 value = values[position]
                 kind = type(value)
-                if kind in _PLAIN:
+                if kind in PLAIN:
                     pass
                 elif isinstance(value, Traced):
                     counter = value._version_counter
@@ -299,7 +308,7 @@ class OpNode(Node):
                     value = value.stored if value.deferred else value.array
                 elif kind is tuple or kind is list:
                     origin, value = _save_several(value)
-            elif source == _OUTPUT:
+            elif source == OUTPUT:
                 value = results[position]
                 counter = value._version_counter
                 origin = (counter, counter[0], position)
@@ -395,7 +404,7 @@ class OpNode(Node):
 def _save_several(values) -> tuple:
     """The origins of the Tensors in a sequence (None without any), and the sequence with arrays."""
     for value in values:
-        if type(value) not in _PLAIN and isinstance(value, Traced):
+        if type(value) not in PLAIN and isinstance(value, Traced):
             break
     else:
         return None, values

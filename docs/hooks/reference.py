@@ -253,7 +253,8 @@ def origin(one) -> str:
         return ""
     path = pathlib.Path(sys.modules[module].__file__)
     line = f", line {code.co_firstlineno}" if code is not None and code.co_filename == str(path) else ""
-    differentiable = one.differentiable if isinstance(one, Composite) else tuple(getattr(one, "rules", ()))
+    differentiable = one.differentiable if isinstance(one, Composite) else ()
+    differentiable = differentiable or (tuple(one.rules) if isinstance(one, Op) else ())
     gradient = " · gradient: " + ", ".join(f"`{name}`" for name in differentiable) if differentiable else ""
     package = "/__init__" if path.name == "__init__.py" else ""
     return f"<small>`{module.replace('.', '/')}{package}.py`{line}{gradient}</small>"

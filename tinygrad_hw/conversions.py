@@ -275,9 +275,12 @@ def _unsupported(name: str):
     return method
 
 
+_REVERSED = [tuple(range(ndim))[::-1] for ndim in range(65)]  # of all numbers of dimensions in NumPy
+
+
 def _reversed(tensor):
     """The dimensions in reverse order."""
-    return tensor.record(ops.permute, (tensor, tuple(range(tensor.ndim - 1, -1, -1))), {})
+    return tensor.record(ops.permute, (tensor, _REVERSED[tensor.ndim]), {})
 
 
 def _transposed(tensor, name: str, most: int | None = None):

@@ -29,7 +29,8 @@ def record(op: Op, args: tuple, kwargs: dict):
     all others.
     """
     if kwargs or not op.simple:
-        return _record_other(op, args, kwargs)
+        way = _record_view if op.view else _record_parts if op.parts else _record_other
+        return way(op, args, kwargs)
     arrays = []
     for value in args:
         if isinstance(value, Tensor):
@@ -97,62 +98,25 @@ def record(op: Op, args: tuple, kwargs: dict):
     return result
 
 
-def _record_other(op: Op, args: tuple, kwargs: dict):
-    """`record` for every op and every kind of arguments."""
-    source = args[0] if args else None
-    if op.chain is not None:
-        result = Tensor._begin_chain(op, args, kwargs)
-        if result is not None:
-            return result
-    arrays = []
-    for value in args:
-        if isinstance(value, Tensor):
-            arrays.append(value.array)
-        else:
-            arrays.append(value if type(value) in PLAIN else unwrap(value))
-    try:
-        if kwargs:
-            computed = op.forward(*arrays, **{name: unwrap(value) for name, value in kwargs.items()})
-        else:
-            computed = op.forward(*arrays)
-            if computed is arrays[0]:
-                return source
-    except Exception as error:
-        better = op.explain(error, args, kwargs)
-        if better is error:
-            raise
-        raise better from None
-    if op.view and isinstance(source, Tensor):
-        result = _view(source, computed, op, args[1:], kwargs)
-        if result is not None:
-            return result
-    elif op.parts and isinstance(source, Tensor):
-        return _parts(source, computed, op, args, kwargs)
-    results = tuple(map(Tensor._wrap, computed if op.outputs or op.parts else (computed,)))
-    if mode.recording and op.rules and results and results[0].array.dtype.kind == "f":
-        node = link(op, op.bind(args, kwargs), results)
-        if node is not None:
-            results[0]._history = node, 0
-    if op.outputs:
-        return op.result_type(*results)
-    return results if op.parts else results[0]
+def _record_view(op: Op, args: tuple, kwargs: dict):
+    """`record` for an op whose result shares memory with its first argument where that is possible.
 
-
-def _view(source: Tensor, array: np.ndarray, op: Op, options: tuple, kwargs: dict) -> Tensor | None:
-    """A Tensor of ``array``, which ``op`` made of ``source``, that shares its memory; None if it does not.
-
-    Its node is made when somebody asks for it, such as the next op: half the time that recording a view took
-    was for the node.
+    The view's node is made when somebody asks for it, such as the next op: half the time that recording a
+    view took was for the node.
     """
-    owner, memory = array.base, source.array
+    source = args[0] if args else None
+    if not isinstance(source, Tensor):
+        return _record_other(op, args, kwargs)
+    computed, memory, recording = _compute(op, args, kwargs), source.array, mode.recording
+    if computed is memory:  # nothing to do, as contiguous() of what is contiguous
+        return source
+    owner = computed.base
     if owner is not memory and (owner is None or owner is not memory.base) \
-            and not np.may_share_memory(array, memory):
-        return None
-    result, view, recording = _new(Tensor), _new(View), mode.recording
-    result.array, result._view = array, view
-    result._version_counter = counter = source._version_counter
-    before, step = source._view, (op, options, kwargs)
-    view.seen = counter[0]
+            and not np.may_share_memory(computed, memory):
+        return _linked(op, args, kwargs, computed)
+    result, view = _new(Tensor), _new(View)
+    result.array, result._view, result._version_counter = computed, view, source._version_counter
+    before, step = source._view, (op, args[1:], kwargs)
     if before is None:
         view.base, view.steps, view.recorded = source, (step,), recording
         edge = source._history
@@ -160,25 +124,28 @@ def _view(source: Tensor, array: np.ndarray, op: Op, options: tuple, kwargs: dic
         view.base, view.steps = before.base, (*before.steps, step)
         view.recorded = recording and before.recorded
         edge = source._edge()
+    view.seen, view.unlinked = result._version_counter[0], None
     if recording and edge is not None:
         view.unlinked = [edge, memory, step, call_site(), next(numbers)]
-    else:
-        view.unlinked = None
     return result
 
 
-def _parts(source: Tensor, arrays: tuple, op: Op, args: tuple, kwargs: dict) -> tuple:
-    """The Tensors of an op that cuts ``source`` into views: one node for all of them."""
-    recording, counter, before = mode.recording, source._version_counter, source._view
-    base, steps, recorded = (source, (), recording) if before is None else (
-        before.base, before.steps, recording and before.recorded)
+def _record_parts(op: Op, args: tuple, kwargs: dict):
+    """`record` for an op that cuts its first argument into views: one node for all of them."""
+    source = args[0] if args else None
+    if not isinstance(source, Tensor):
+        return tuple(map(Tensor._wrap, _compute(op, args, kwargs)))
+    arrays, recording, counter = _compute(op, args, kwargs), mode.recording, source._version_counter
+    base, steps, recorded = source, (), recording
+    if source._view is not None:
+        base, steps, recorded = source._view.base, source._view.steps, recording and source._view.recorded
     node = link(op, op.bind(args, kwargs), ()) if recording and source.array.dtype.kind == "f" else None
     if node is not None:
         node.outputs = len(arrays)
     results = []
     for place, array in enumerate(arrays):
         result, view = _new(Tensor), _new(View)
-        result.array, result._version_counter, result._view = array, counter, view
+        result.array, result._view, result._version_counter = array, view, counter
         view.base, view.seen, view.recorded, view.unlinked = base, counter[0], recorded, None
         view.steps = (*steps, (_part, (op, args[1:], kwargs, place), {}))
         if node is not None:
@@ -190,6 +157,47 @@ def _parts(source: Tensor, arrays: tuple, op: Op, args: tuple, kwargs: dict) -> 
 def _part(value, op: Op, args: tuple, kwargs: dict, place: int):
     """One of the views that ``op`` cuts a value into."""
     return op(value, *args, **kwargs)[place]
+
+
+def _record_other(op: Op, args: tuple, kwargs: dict):
+    """`record` for whatever the others leave."""
+    if op.chain is not None:
+        result = Tensor._begin_chain(op, args, kwargs)
+        if result is not None:
+            return result
+    computed = _compute(op, args, kwargs)
+    if args and isinstance(args[0], Tensor) and computed is args[0].array:
+        return args[0]
+    return _linked(op, args, kwargs, computed)
+
+
+def _compute(op: Op, args: tuple, kwargs: dict):
+    """What the op's forward function returns for the arrays of the arguments."""
+    arrays = []
+    for value in args:
+        if isinstance(value, Tensor):
+            arrays.append(value.array)
+        else:
+            arrays.append(value if type(value) in PLAIN else unwrap(value))
+    try:
+        if kwargs:
+            return op.forward(*arrays, **{name: unwrap(value) for name, value in kwargs.items()})
+        return op.forward(*arrays)
+    except Exception as error:
+        better = op.explain(error, args, kwargs)
+        if better is error:
+            raise
+        raise better from None
+
+
+def _linked(op: Op, args: tuple, kwargs: dict, computed):
+    """What an op computed as Tensors, the first of which leads to the op's node."""
+    results = tuple(map(Tensor._wrap, computed if op.outputs else (computed,)))
+    if mode.recording and op.rules and results[0].array.dtype.kind == "f":
+        node = link(op, op.bind(args, kwargs), results)
+        if node is not None:
+            results[0]._history = node, 0
+    return op.result_type(*results) if op.outputs else results[0]
 
 
 Tensor.record = staticmethod(record)

@@ -236,12 +236,16 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
                 array = value.stored if value.deferred else value.array
                 fits.append((array.shape, array.dtype))
         elif type(value) is tuple or type(value) is list:
-            several = [item._edge() if isinstance(item, Traced) else None for item in value]
+            several, shapes = [], []
+            for item in value:
+                edge = item._edge() if isinstance(item, Traced) else None
+                several.append(edge)
+                array = None if edge is None else item.stored if item.deferred else item.array
+                shapes.append(edge and (array.shape, array.dtype))
             if any(several):
                 wanted |= bit
                 edges.extend(several)
-                fits.append([edge and (item.array_shape, item.array_dtype)
-                             for edge, item in zip(several, value)])
+                fits.append(shapes)
     if not wanted:
         return None
     node = _new(OpNode)  # 0.1 microseconds less than a call of the class

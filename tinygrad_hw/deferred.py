@@ -55,15 +55,15 @@ class Deferred(Tensor):
     def begin(op: Op, args: tuple, kwargs: dict) -> Tensor | None:
         """Put off the first op of a chain; None if it has to be computed in the ordinary way."""
         values = op.bind(args, kwargs)
-        arrays, shared = [], []
-        for place, value in enumerate(values):
+        arrays, shared = list(values), []
+        for _, place in op.ruled:
+            value = values[place]
             if isinstance(value, Tensor):
                 if value._view is not None:
                     value._refresh_view()  # its node must be older than the one that is put off
                 if shared_with_numpy(value):
                     shared.append(place)
-                value = value.stored if value.deferred else value.array
-            arrays.append(value)
+                arrays[place] = value.stored if value.deferred else value.array
         chain = op.chain(*arrays)
         if chain is None or anomaly.enabled:
             return None
@@ -135,9 +135,9 @@ class Deferred(Tensor):
         vars(self)["array"] = outputs[0]
         if stage.recording:
             results = [Tensor._wrap(array) for array in outputs]
-            node = link(op, stage.chain.fused(stage.values)[1], results)
+            node = link(op, stage.chain.fused(stage.values)[1], results, stage.sites[0])
             if node is not None:
-                node.order, node.site, stage.node = stage.order, stage.sites[0], weakref.ref(node)
+                node.order, stage.node = stage.order, weakref.ref(node)
                 vars(self)["_history"] = (node, 0)
         stage.end()
         waiting.pop(id(self), None)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from sys import _getframe
 
 import numpy as np
 
 import ops
 from ops.broadcasting import sum_to
 from ops.core import Op, Traced
-from tinygrad_hw.autograd.callers import call_site, inside, line_of
+from tinygrad_hw.autograd.callers import call_site, line_of
 
 __all__ = ["ARGUMENT", "OUTPUT", "PLAIN", "SHAPE", "Accumulate", "Edge", "Node", "OpNode", "Overwrite",
            "Plan", "link", "link_view", "node_number", "numbers", "plan_of"]
@@ -218,12 +217,13 @@ def plan_of(op: Op, wanted: int) -> Plan:
     return op.plans.setdefault(wanted, Plan(op, wanted))
 
 
-def link(op: Op, values: tuple, results) -> OpNode | None:
+def link(op: Op, values: tuple, results, site: tuple | None = None) -> OpNode | None:
     """The node that records ``results = op(*values)``, or None if no argument needs a gradient.
 
     Args:
         values: all arguments in the order of the op's parameters, with Tensors among them.
         results: the output Tensors; those that no rule names may be missing.
+        site: the user's call (see `call_site`); by default the one that is running.
     """
     edges, fits, wanted = [], [], 0
     for bit, position in op.ruled:
@@ -251,13 +251,7 @@ def link(op: Op, values: tuple, results) -> OpNode | None:
     node = _new(OpNode)  # 0.1 microseconds less than a call of the class
     node.edges, node.op, node._fits, node.order = edges, op, fits, next(numbers)
     node._plan = plan = op.plans.get(wanted) or plan_of(op, wanted)
-    try:
-        frame = _getframe(3)  # those between belong to the engine: who calls this function, and an op
-    except ValueError:  # a thread that does nothing but one op
-        frame = _getframe(0)
-    while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
-        frame = frame.f_back
-    node.site = code, frame.f_lasti
+    node.site = site or call_site()
     if plan.saves:
         node.save(values, results)
     return node

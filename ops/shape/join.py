@@ -54,6 +54,17 @@ def _check_sequence(name: str, tensors, error: type = RuntimeError) -> None:
                             f"{type(tensor).__name__}")
 
 
+def _alike(tensors, what: str) -> bool:
+    """Whether these are arrays of one dtype that agree in ``what``, ``"ndim"`` or ``"shape"``."""
+    if type(tensors) not in (tuple, list) or not tensors or type(tensors[0]) is not np.ndarray:
+        return False
+    dtype, common = tensors[0].dtype, getattr(tensors[0], what)
+    for tensor in tensors:
+        if type(tensor) is not np.ndarray or tensor.dtype is not dtype or getattr(tensor, what) != common:
+            return False
+    return True
+
+
 @op(
     grad=dict(tensors=lambda g, tensors_shape, dim: _parts(g, tensors_shape, dim)),
     samples=_cat_cases,
@@ -86,13 +97,13 @@ def cat(tensors, dim=0):
     array([[1., 0., 0.],
            [1., 0., 0.]])
     """
-    _check_sequence("cat", tensors, ValueError)
-    ndim, dtype = tensors[0].ndim, tensors[0].dtype
-    if all([tensor.dtype is dtype and tensor.ndim == ndim for tensor in tensors]):
+    if _alike(tensors, "ndim"):
         try:
             return np.concatenate(tensors, dim)
         except (ValueError, TypeError):  # what does not fit is found below
             pass
+    _check_sequence("cat", tensors, ValueError)
+    dtype = tensors[0].dtype
     for position, tensor in enumerate(tensors):
         if tensor.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {position}) cannot be "
@@ -151,6 +162,21 @@ def stack(tensors, dim=0):
     array([[1, 3],
            [2, 4]])
     """
+    if not _alike(tensors, "shape"):
+        tensors = _promoted(tensors)
+    shape = tensors[0].shape
+    dim = wrap_dim(dim, len(shape) + 1)
+    if dim == len(shape):
+        return np.concatenate([tensor[..., None] for tensor in tensors], dim)
+    out = np.empty((*shape[:dim], len(tensors), *shape[dim:]), tensors[0].dtype)
+    # One after the other along the dimension that the new one comes before: in memory that is the same.
+    joined = out.reshape((*shape[:dim], len(tensors) * shape[dim], *shape[dim + 1:]))
+    np.concatenate(tensors, dim, joined)
+    return out
+
+
+def _promoted(tensors) -> list[np.ndarray]:
+    """Arrays of one shape in their common dtype."""
     _check_sequence("stack", tensors)
     shape, dtype = tensors[0].shape, tensors[0].dtype
     for position, tensor in enumerate(tensors):
@@ -158,9 +184,7 @@ def stack(tensors, dim=0):
             raise RuntimeError(f"stack expects each tensor to be equal size, but got {list(shape)} at "
                                f"entry 0 and {list(tensor.shape)} at entry {position}")
         dtype = dtype if tensor.dtype == dtype else promote_types(dtype, tensor.dtype)
-    dim = wrap_dim(dim, len(shape) + 1)
-    layer = (*(slice(None),) * dim, None, ...)
-    return np.concatenate([tensor.astype(dtype, copy=False)[layer] for tensor in tensors], dim)
+    return [tensor.astype(dtype, copy=False) for tensor in tensors]
 
 
 _BAD_EMPTY = [Bad(([],), {}, RuntimeError, "expects a non-empty TensorList")]

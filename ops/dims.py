@@ -44,7 +44,8 @@ def wrap_dims(dims, ndim: int) -> tuple[int, ...]:
     """
     dims = tuple(dims) if hasattr(dims, "__iter__") else (dims,)
     wrapped = tuple([wrap_dim(dim, ndim) for dim in dims])
-    for position, dim in enumerate(wrapped):
-        if dim in wrapped[:position]:
-            raise RuntimeError(f"dim {dim} appears multiple times in the list of dims {dims}")
+    if len(wrapped) > 1:
+        for position, dim in enumerate(wrapped):
+            if dim in wrapped[:position]:
+                raise RuntimeError(f"dim {dim} appears multiple times in the list of dims {dims}")
     return wrapped

@@ -8,7 +8,7 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim, wrap_dims
-from ops.elementwise.pointwise import several, tensor_only
+from ops.elementwise.pointwise import tensor_only
 from ops.indexing.slices import index_select
 from ops.lazy import LazyModule
 from ops.reduction.totals import sum
@@ -16,6 +16,8 @@ from ops.samples import spaced
 from ops.shape.layout import clone, reshape, transpose
 
 _kernels = LazyModule("ops.kernels.arrange")
+_ALL, _REVERSE = slice(None), slice(None, None, -1)
+_MANY = 4096  # elements from which the kernel reverses rows sooner than NumPy
 
 __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_each", "repeat_interleave", "repeated_positions",
            "roll",
@@ -52,13 +54,16 @@ def flip(input, dims):
     dims = wrap_dims(dims, input.ndim)
     if not input.ndim:
         return input.copy()
-    last, reverse = input.ndim - 1, slice(None, None, -1)
-    if last in dims and several(input) and input.flags.c_contiguous:
+    last = input.ndim - 1
+    if last in dims and input.size >= _MANY and input.dtype.kind == "f" and input.flags.c_contiguous:
         rows = _kernels.reversed_rows(input)
         if len(dims) == 1:
             return rows
-        input, dims = rows, tuple(d for d in dims if d != last)
-    return np.array(input[tuple([reverse if d in dims else slice(None) for d in range(last + 1)])], order="C")
+        input, dims = rows, [d for d in dims if d != last]
+    index = [_ALL] * (last + 1)
+    for dim in dims:
+        index[dim] = _REVERSE
+    return input[tuple(index)].copy()
 
 
 def _matrices(rng):
@@ -320,10 +325,7 @@ def repeat_each(input, repeats, dim):
     >>> repeat_each(np.array([1, 2]), 2, 0)
     array([1, 1, 2, 2])
     """
-    before, after = input.shape[:dim], input.shape[dim + 1:]
-    out = np.empty((*before, input.shape[dim], repeats, *after), input.dtype)
-    out[...] = input[(*(slice(None),) * (dim + 1), None)]
-    return out.reshape(*before, input.shape[dim] * repeats, *after)
+    return input.repeat(repeats, dim)
 
 
 @composite(

@@ -27,6 +27,7 @@ _INTEGERS = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.
 _ONE = np.array(1, np.int8)
 # Below this size NumPy's where costs less than the calls that the bits take.
 _SMALL = 4096
+_SEVERAL = 256  # elements from which a kernel pays, see `several`
 
 
 def _mask_cases(rng):
@@ -35,11 +36,10 @@ def _mask_cases(rng):
     yield case(spaced(rng, (16, 17)), rng.integers(0, 2, (16, 17)) > 0)
 
 
-def _fit_kernel(mask, *values) -> bool:
+def _fit_kernel(mask, values) -> bool:
     """Whether a kernel takes these floats: many, and contiguous in the shape of the mask."""
-    shape = mask.shape
-    return (several(values[0]) and mask.flags.c_contiguous
-            and all([value.shape == shape and value.flags.c_contiguous for value in values]))
+    return (several(values) and values.shape == mask.shape
+            and values.flags.c_contiguous and mask.flags.c_contiguous)
 
 
 _NO_MASK = [Bad((np.ones(2), 2.0), {}, TypeError, r"'mask' \(position 2\) must be Tensor, not float")]
@@ -163,7 +163,8 @@ def where(condition, input, other):
     >>> where(np.array([True, False]), np.array([1.0, 2.0]), 0)
     array([1., 0.])
     """
-    tensor_only(condition)
+    if type(condition) is not np.ndarray:
+        tensor_only(condition)
     if condition.dtype != BOOL:
         if condition.dtype != UINT8:
             raise RuntimeError(
@@ -175,11 +176,11 @@ def where(condition, input, other):
             "instead.")
         condition = condition != 0
     first, second = operands(input, other)
-    if first.shape == second.shape == condition.shape and first.dtype in _INTEGERS:
-        if _fit_kernel(condition, first, second):
-            return _kernels.choose(condition, first, second)
-        if condition.size >= _SMALL:
-            return _blend(condition, first, second)
+    if _fit_kernel(condition, first) and _fit_kernel(condition, second):
+        return _kernels.choose(condition, first, second)
+    if condition.size >= _SMALL and first.shape == second.shape == condition.shape \
+            and first.dtype in _INTEGERS:
+        return _blend(condition, first, second)
     try:
         return np.where(condition, first, second)
     except ValueError:

@@ -26,9 +26,11 @@ _INTEGERS = (np.dtype(np.int64), np.dtype(np.int32))
 
 def _alike(array: np.ndarray, index: np.ndarray, dim: int) -> bool:
     """Whether a kernel serves: there is some work, and the sizes differ along ``dim`` alone."""
+    if array.size < 256 or array.dtype.kind != "f" or not index.size or index.dtype not in _INTEGERS:
+        return False
     shape, places = array.shape, index.shape
-    return (array.size >= 256 and array.dtype.kind == "f" and len(shape) == len(places) and index.size > 0
-            and shape[:dim] == places[:dim] and shape[dim + 1:] == places[dim + 1:])
+    return shape == places or (len(shape) == len(places) and shape[:dim] == places[:dim]
+                               and shape[dim + 1:] == places[dim + 1:])
 
 
 def _long(index: np.ndarray) -> np.ndarray:
@@ -113,13 +115,13 @@ def gather(input, dim, index, *, sparse_grad=False):
            [4, 3]])
     """
     dim = wrap_dim(dim, input.ndim)
-    _element_index("gather", index, input, dim)
-    if index.size == 0:
-        return np.empty(index.shape, input.dtype)
     if _alike(input, index, dim):
         picked, inside = _kernels.gather(input, _long(index), dim)
         if inside:
             return picked
+    _element_index("gather", index, input, dim)
+    if index.size == 0:
+        return np.empty(index.shape, input.dtype)
     _in_bounds(index, input, dim)
     if input.ndim <= 1:
         return np.asarray(input.reshape(-1)[index])

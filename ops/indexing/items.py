@@ -105,8 +105,12 @@ def _only_arrays(index) -> bool:
     """Whether the index is one mask, or int64 arrays alone, where NumPy and PyTorch mean the same."""
     if type(index) is np.ndarray:
         return index.ndim > 0 and (index.dtype is INT64 or index.dtype is BOOL)
-    return type(index) is tuple and len(index) > 0 and all(
-        [type(item) is np.ndarray and item.ndim > 0 and item.dtype is INT64 for item in index])
+    if type(index) is not tuple or not index:
+        return False
+    for item in index:
+        if type(item) is not np.ndarray or item.dtype is not INT64 or item.ndim == 0:
+            return False
+    return True
 
 
 def _add(view: np.ndarray, arrays: tuple, values) -> None:
@@ -203,8 +207,8 @@ def assign(array: np.ndarray, index, value) -> None:
         raise TypeError(f"can't assign a {type(value).__name__} to a tensor of dtype {array.dtype}")
     target = array[view]
     if arrays is not None and isinstance(value, np.ndarray):
-        only_mask = value.size == 1 and all(type(item) is slice or item.dtype == BOOL for item in arrays)
-        if value.dtype != array.dtype and not only_mask:
+        if value.dtype != array.dtype and not (value.size == 1 and all(
+                type(item) is slice or item.dtype == BOOL for item in arrays)):
             raise _dtype_error(array, value)
         while value.ndim > 1 and len(value) == 1:  # leading ones do not count, but NumPy minds them
             value = value[0]

@@ -144,7 +144,7 @@ def expand(input, size):
     if not input.flags.c_contiguous or input.size == 0:
         return np.broadcast_to(input, target)
     result = np.ndarray(target, input.dtype, input, 0, steps)  # broadcast_to takes 2 microseconds more
-    result.flags.writeable = False
+    result.setflags(write=False)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 
@@ -176,12 +177,22 @@ def arange(
 
 
 def _steps(name: str, steps) -> int:
-    if not isinstance(steps, numbers.Integral):
+    if type(steps) is not int and not isinstance(steps, numbers.Integral):
         raise TypeError(f"{name}(): argument 'steps' (position 3) must be int, not "
                         f"{type(steps).__name__}")
     if steps < 0:
         raise RuntimeError(f"{name}: number of steps must be non-negative, got {steps}")
     return steps
+
+
+@functools.lru_cache(maxsize=32)
+def _kept(bits: int, dtype: np.dtype) -> np.ndarray:
+    return np.arange(2**bits, dtype=dtype)
+
+
+def _from_zero(count: int, dtype: np.dtype) -> np.ndarray:
+    """The numbers from 0 to ``count - 1``, to be read; up to 2^16 are kept, which NumPy counts in 40 us."""
+    return _kept(count.bit_length(), dtype)[:count] if count < 2**16 else np.arange(count, dtype=dtype)
 
 
 def linspace(
@@ -200,8 +211,7 @@ def linspace(
         start, end = int(start), int(end)
         step = kind.type(end - start) / max(count - 1, 1)
     half = count // 2  # from both ends to the middle, so that both ends are exact
-    ahead, values = np.arange(count - half, dtype=kind), np.empty(count, kind)
-    ahead *= step
+    ahead, values = _from_zero(count - half, kind) * step, np.empty(count, kind)
     np.add(kind.type(start), ahead[:half], values[:half])
     np.subtract(kind.type(end), ahead[::-1], values[half:])
     if count == 1:

@@ -86,13 +86,14 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     """
     dim1, dim2 = _check_diagonal_dims(dim1, dim2, input.ndim + 1)
     *shape, size = input.shape
+    if not shape and offset == 0:  # every size + 1 elements
+        result = np.zeros((size, size), input.dtype)
+        result.reshape(-1)[:: size + 1] = input
+        return result
     for dim in sorted((dim1, dim2)):
         shape.insert(dim, size + abs(offset))
     result = np.zeros(shape, input.dtype)
-    if input.ndim == 1 and offset == 0:  # every size + 1 elements
-        result.reshape(-1)[:: size + 1] = input
-    else:
-        diagonal.forward(result, offset, dim1, dim2)[...] = input
+    diagonal.forward(result, offset, dim1, dim2)[...] = input
     return result
 
 

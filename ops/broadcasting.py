@@ -88,7 +88,7 @@ def sum_to(input, shape):
             axes.append(lead + i)
     rows = axes == [input.ndim - 1] and input.flags.c_contiguous
     if rows and input.size >= _MANY and input.dtype.kind == "f":
-        return _kernels.sum(input.reshape(-1, input.shape[-1])).reshape(shape)
+        return _kernels.reduced("sum", input, tuple(axes), True).reshape(shape)
     total = np.add.reduce(input, axis=tuple(axes), keepdims=True, dtype=input.dtype)
     return np.asarray(total).reshape(shape)
 

@@ -11,14 +11,14 @@ from ops.broadcasting import broadcast_shapes
 from ops.lazy import LazyModule
 from ops.promotion import TYPE_NAMES, not_a_tensor, operands
 
-__all__ = ["LARGE", "by_element", "fused", "is_bool", "large", "not_implemented", "numeric", "pointwise",
-           "several", "tensor_only"]
+__all__ = ["LARGE", "SEVERAL", "by_element", "fused", "is_bool", "large", "not_implemented", "numeric",
+           "pointwise", "several", "tensor_only"]
 
 BOOL = np.dtype(bool)
 _NUMBERS = (float, int)
 _WITH_ROW = {np.add, np.subtract, np.multiply, np.true_divide}
 _rows = LazyModule("ops.kernels.rows")
-LARGE = 8192
+LARGE, SEVERAL = 8192, 256
 
 
 def pointwise(ufunc: Callable, input, other, floating: bool = False):
@@ -78,7 +78,7 @@ def several(values) -> bool:
     >>> several(np.ones(1000)), several(np.ones(10))
     (True, False)
     """
-    return values.size >= 256 and values.dtype.kind == "f"
+    return values.size >= SEVERAL and values.dtype.kind == "f"
 
 
 def fused(kernel: Callable, formula: Callable) -> Callable:

@@ -6,16 +6,20 @@ its length alone: results are the same bits for any number of threads.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from .functions import like
-from .jit import jit
-from .launch import Task, launch
-from .simd import pointer_shift
+from .jit import jit, part
+from .launch import Launch, Task
+from .simd import lanes_of, pointer_shift, vector_load
+from .vector import vector_full, vector_largest
 
-__all__ = ["column_sum", "cumulative_sum", "product", "product_slope", "square_sum", "sum"]
+__all__ = ["cumulative_sum", "product_slope", "reduced"]
 
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinity keep their meaning
 _BLOCK = 512  # elements of a sum in the array's dtype
@@ -80,6 +84,86 @@ def _product(arrays, numbers, task, worker):
         out[r] = like(total, x[0])
 
 
+@jit
+def _in_pairs(x, start, count):
+    """The sum in NumPy's order: eight running sums of up to 128 elements, more of them half by half."""
+    if count > 128:
+        half = count // 16 * 8
+        return _in_pairs(x, start, half) + _in_pairs(x, start + half, count - half)
+    total, first = like(0, x[start]), 0
+    if count >= 8:
+        a, b, c, d = x[start], x[start + 1], x[start + 2], x[start + 3]
+        e, f, g, h = x[start + 4], x[start + 5], x[start + 6], x[start + 7]
+        for i in range(start + 8, start + count - 7, 8):
+            a += x[i]
+            b += x[i + 1]
+            c += x[i + 2]
+            d += x[i + 3]
+            e += x[i + 4]
+            f += x[i + 5]
+            g += x[i + 6]
+            h += x[i + 7]
+        total, first = ((a + b) + (c + d)) + ((e + f) + (g + h)), count - count % 8
+    for i in range(start + first, start + count):
+        total += x[i]
+    return total
+
+
+@Task
+def _sum_in_pairs(arrays, numbers, task, worker):
+    out, x, size = arrays[0], arrays[1], numbers[2]
+    for r in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
+        out[r] = like(0, x[0]) + _in_pairs(x, r * size, size)  # NumPy begins with 0: no sum is -0.0
+
+
+@part
+def _largest(x, start, stop, sign):
+    """The largest of the elements times ``sign``, 1 or -1; NaN if there is one."""
+    lanes = lanes_of(x)
+    if stop - start < lanes:
+        largest = sign * x[start]
+        for i in range(start + 1, stop):
+            value = sign * x[i]
+            largest = value if value > largest or math.isnan(value) else largest
+        return largest
+    signs = vector_full(x, float(sign))
+    best = signs * vector_load(x, stop - lanes, None)  # may overlap the vectors before
+    whole = stop - (stop - start) % (4 * lanes)
+    for i in range(start, whole, 4 * lanes):  # a step waits for the one before: four vectors in each
+        left = max(signs * vector_load(x, i, None), signs * vector_load(x, i + lanes, None))
+        right = max(signs * vector_load(x, i + 2 * lanes, None), signs * vector_load(x, i + 3 * lanes, None))
+        best = max(best, max(left, right))
+    for i in range(whole, stop - lanes, lanes):
+        best = max(best, signs * vector_load(x, i, None))
+    return vector_largest(best)
+
+
+@Task
+def _extreme(arrays, numbers, task, worker):
+    """The largest elements of rows times ``numbers[4]``, and times it again."""
+    out, x, size = arrays[0], arrays[1], numbers[2]
+    sign = like(numbers[4], x[0])
+    for r in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
+        out[r] = sign * _largest(x, r * size, min((r + 1) * size, numbers[3]), sign)
+
+
+@Task
+def _column_extreme(arrays, numbers, task, worker):
+    """The same of a block of columns; numbers: rows, columns, columns of a task, 1 or -1."""
+    out, x, rows, columns = arrays[0], arrays[1], numbers[0], numbers[1]
+    first, last = task * numbers[2], min(columns, (task + 1) * numbers[2])
+    sign = like(numbers[3], x[0])
+    for i in range(first, last):
+        out[i] = sign * x[i]
+    for r in range(1, rows):
+        row = pointer_shift(x, r * columns)
+        for i in range(first, last):
+            value = sign * row[i]
+            out[i] = value if (value > out[i]) | math.isnan(value) else out[i]
+    for i in range(first, last):
+        out[i] *= sign
+
+
 @Task
 def _column_sum(arrays, numbers, task, worker):
     """Sums of a block of columns, four rows at a time; numbers: rows, columns, columns of a task."""
@@ -98,56 +182,104 @@ def _column_sum(arrays, numbers, task, worker):
             out[i] += x[r * columns + i]
 
 
-def _rows(task: Task, combine, x: np.ndarray) -> np.ndarray:
-    """Reduce the rows of x (rows, size); a long one in pieces, which ``combine`` puts together."""
-    rows, size = x.shape
-    if size >= 2 * _TASK and rows > 1:
-        return np.concatenate([_rows(task, combine, row[None]) for row in x])
-    pieces = size >= 2 * _TASK
-    if pieces:
-        rows, size = -(-size // _TASK), _TASK
-    out, share = np.empty(rows, x.dtype), max(1, _TASK // size)
-    launch(task, (out, x), (rows, share, size, x.size), -(-rows // share), x.size * 2)
-    return np.array([combine(out.tolist())], x.dtype) if pieces else out
+class _Kind(NamedTuple):
+    """The kernels of a reduction.
 
-
-def sum(x: np.ndarray) -> np.ndarray:
-    """Sums of the rows of x (rows, size), contiguous, size > 0.
-
-    >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
-    [3.0, 7.0]
+    Attributes:
+        rows: of rows of memory.
+        shortest: elements of a row; NumPy is as good at shorter ones.
+        combine: puts together the pieces of a row that was cut.
+        columns: over the first dimension, or None.
+        few: of rows of arrays below `_LARGE`, or None if NumPy is as good.
+        sign: a number for the kernels.
     """
-    return _rows(_sum, math.fsum, x)
+
+    rows: Task
+    shortest: int
+    combine: Callable
+    columns: Task | None = None
+    few: Task | None = None
+    sign: tuple[int, ...] = ()
 
 
-def column_sum(x: np.ndarray) -> np.ndarray:
-    """Sums of the columns of x (rows, columns), contiguous, one row after the other as NumPy adds them.
+_KINDS = {
+    "sum": _Kind(_sum, 32, math.fsum, _column_sum, _sum_in_pairs),
+    "square_sum": _Kind(_square_sum, 32, math.fsum),
+    "product": _Kind(_product, 32, math.prod),
+    "largest": _Kind(_extreme, 8, np.maximum.reduce, _column_extreme, _extreme, (1,)),
+    "smallest": _Kind(_extreme, 8, np.minimum.reduce, _column_extreme, _extreme, (-1,)),
+}
+_LARGE, _FEW, _SHORTEST_OF_FEW = 8192, 256, 8
 
-    >>> column_sum(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
-    [4.0, 6.0]
+
+class _Plan(NamedTuple):
+    """How to reduce an array: the launch, the shape of the result, and of the pieces of one long row."""
+
+    run: Launch
+    shape: tuple[int, ...]
+    pieces: int
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(kind: str, dtype, shape: tuple, dims: tuple | None, keepdim: bool) -> _Plan | None:
+    """None where no kernel pays, or none fits: what is reduced are neither rows of memory nor columns."""
+    size, kernels = math.prod(shape), _KINDS[kind]
+    dims = tuple(range(len(shape))) if dims is None else dims
+    if size < _FEW or dtype.kind != "f":
+        return None
+    kept = len(shape) - len(dims)
+    rows, ones = math.prod(shape[:kept]), (1,) * (len(dims) if keepdim else 0)
+    if sorted(dims) != list(range(kept, len(shape))):
+        return _plan_of_columns(kernels, dtype, shape, ones) if dims == (0,) else None
+    few = size < _LARGE
+    task, columns = kernels.few if few else kernels.rows, size // rows
+    if task is None or kept and columns < (_SHORTEST_OF_FEW if few else kernels.shortest):
+        return None
+    pieces = -(-columns // _TASK) if columns >= 2 * _TASK else 0
+    if pieces and rows == 1:
+        rows, columns = pieces, _TASK
+    share = max(1, _TASK // columns)
+    launch = Launch(task, dtype, (rows, share, columns, size, *kernels.sign), -(-rows // share), size * 2)
+    return _Plan(launch, shape[:kept] + ones, pieces)
+
+
+def _plan_of_columns(kernels: _Kind, dtype, shape: tuple, ones: tuple) -> _Plan | None:
+    """The plan of a reduction over the first dimension; a single column is rather a row."""
+    rows, columns = shape[0], math.prod(shape[1:])
+    if kernels.columns is None or columns == 1:
+        return None
+    numbers = rows, columns, _COLUMNS, *kernels.sign
+    launch = Launch(kernels.columns, dtype, numbers, -(-columns // _COLUMNS), 2 * rows * columns)
+    return _Plan(launch, ones + shape[1:], 0)
+
+
+def reduced(kind: str, x: np.ndarray, dims: tuple | None, keepdim: bool) -> np.ndarray | None:
+    """x reduced over some dimensions, or all of them for None; None where NumPy is as good.
+
+    Args:
+        kind: "sum", "square_sum", "product", "largest" or "smallest" (NaN is both).
+        dims: not negative.
+
+    >>> reduced("sum", np.ones((2, 200)), (1,), True).tolist(), reduced("sum", np.ones(2), None, True)
+    ([[200.0], [200.0]], None)
     """
-    rows, columns = x.shape
-    out = np.empty(columns, x.dtype)
-    launch(_column_sum, (out, x), (rows, columns, _COLUMNS), -(-columns // _COLUMNS), x.size * 2)
-    return out
-
-
-def square_sum(x: np.ndarray) -> np.ndarray:
-    """Sums of the squares of the rows of x (rows, size), contiguous, size > 0.
-
-    >>> square_sum(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
-    [5.0, 25.0]
-    """
-    return _rows(_square_sum, math.fsum, x)
-
-
-def product(x: np.ndarray) -> np.ndarray:
-    """Products of the rows of x (rows, size), contiguous, size > 0.
-
-    >>> product(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
-    [2.0, 12.0]
-    """
-    return _rows(_product, math.prod, x)
+    plan = _plan(kind, x.dtype, x.shape, dims, keepdim)
+    if plan is None:
+        return None
+    if not x.flags.c_contiguous:
+        whole = dims is None or len(dims) == x.ndim
+        return reduced(kind, x.T, dims, keepdim) if whole and x.T.flags.c_contiguous else None
+    run, shape, pieces = plan
+    if not pieces:
+        out = np.empty(shape, x.dtype)
+        run(out, x)
+        return out
+    combine, rows = _KINDS[kind].combine, x.reshape(math.prod(shape), -1)
+    if len(rows) > 1:
+        return np.concatenate([reduced(kind, row, None, True) for row in rows]).reshape(shape)
+    out = np.empty(pieces, x.dtype)
+    run(out, x)
+    return np.array(combine(out.tolist()), x.dtype).reshape(shape)
 
 
 @jit

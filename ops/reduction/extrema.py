@@ -15,15 +15,19 @@ from ops.core import Bad, Traced, array_of, case, composite, op
 from ops.elementwise.arithmetic import mul
 from ops.elementwise.clamping import maximum, minimum
 from ops.elementwise.division import div
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import SEVERAL, tensor_only
 from ops.indexing.gather import scattered
 from ops.indexing.places import pick_along
+from ops.lazy import LazyModule
 from ops.reduction.totals import BAD_DIMS, keep_reduced, normalize_dims, reduce_cases
 from ops.samples import NO_TENSOR, spaced
 from ops.shape.layout import reshape
 
 __all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "max_all", "max_dim", "min", "min_all",
            "min_dim"]
+
+_kernels = LazyModule("ops.kernels.reduce")
+_KERNELS = {np.maximum: "largest", np.minimum: "smallest"}
 
 
 # ------------------------------------------------------------- shared by the forward functions and rules
@@ -160,6 +164,19 @@ def chosen_record(position):
 # ----------------------------------------------------------------- values alone: ties share the gradient
 
 
+def _extreme(name: str, ufunc, input, dim=None, keepdim: bool = False):
+    """The largest or smallest elements over dimensions: by a kernel where there are many floats in order."""
+    tensor_only(input)
+    if not input.size:
+        require_elements(name, input, dim)
+    dims = None if dim is None else normalize_dims(dim, input.ndim)
+    if input.size >= SEVERAL:
+        result = _kernels.reduced(_KERNELS[ufunc], input, dims, keepdim)
+        if result is not None:
+            return result
+    return ufunc.reduce(input, axis=dims, keepdims=keepdim)
+
+
 def _amax_record(function):
     return dict(grad=dict(input=_share), samples=_cases, bad=[*BAD_DIMS, *BAD_CHOICE],
                 reference=lambda input, dim=None, keepdim=False: function(np.asarray(input), axis=dim,
@@ -173,8 +190,7 @@ def amax(input, dim=None, keepdim=False):
     >>> amax(np.array([[1.0, 3.0], [2.0, 0.0]]), 1)
     array([3., 2.])
     """
-    require_elements("amax", input, dim)
-    return np.maximum.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+    return _extreme("amax", np.maximum, input, dim, keepdim)
 
 
 @op(**_amax_record(np.min))
@@ -184,8 +200,7 @@ def amin(input, dim=None, keepdim=False):
     >>> amin(np.array([[1.0, 3.0], [2.0, 0.0]]), 1)
     array([1., 0.])
     """
-    require_elements("amin", input, dim)
-    return np.minimum.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+    return _extreme("amin", np.minimum, input, dim, keepdim)
 
 
 @composite(
@@ -214,8 +229,7 @@ def max_all(input):
     >>> float(max_all(np.array([1.0, 3.0])))
     3.0
     """
-    require_elements("max", input, None)
-    return np.maximum.reduce(input, axis=None)
+    return _extreme("max", np.maximum, input)
 
 
 @op(grad=dict(input=share_among_ties), samples=all_cases,
@@ -226,8 +240,7 @@ def min_all(input):
     >>> float(min_all(np.array([1.0, 3.0])))
     1.0
     """
-    require_elements("min", input, None)
-    return np.minimum.reduce(input, axis=None)
+    return _extreme("min", np.minimum, input)
 
 
 # ------------------------------------------------------------------ values and indices
@@ -280,7 +293,8 @@ def max_dim(input, dim, keepdim=False):
     """
     tensor_only(input)
     dim = one_dim(dim, input.ndim)
-    require_elements("max", input, dim)
+    if not input.size:
+        require_elements("max", input, dim)
     return choose(input, dim, keepdim, at_least_1d(input).argmax(dim, keepdims=True))
 
 
@@ -293,12 +307,13 @@ def min_dim(input, dim, keepdim=False):
     """
     tensor_only(input)
     dim = one_dim(dim, input.ndim)
-    require_elements("min", input, dim)
+    if not input.size:
+        require_elements("min", input, dim)
     return choose(input, dim, keepdim, at_least_1d(input).argmin(dim, keepdims=True))
 
 
-def _three_forms(name, everything, along, pairwise, input, dim, keepdim, other):
-    """The dispatch of `max` and `min`: all elements, along a dimension, or two arrays."""
+def _three_forms(name, along, pairwise, input, dim, keepdim, other):
+    """The dispatch of `max` and `min`: along a dimension, or two arrays."""
     if type(dim) is int and other is None:
         return along(input, dim, keepdim) if keepdim else along(input, dim)
     if isinstance(dim, (np.ndarray, Traced)):
@@ -312,9 +327,7 @@ def _three_forms(name, everything, along, pairwise, input, dim, keepdim, other):
                             "other)")
         return pairwise(input, other)
     if dim is None:
-        if keepdim:
-            raise TypeError(f"{name}() received an invalid combination of arguments: no dim for keepdim")
-        return everything(input)
+        raise TypeError(f"{name}() received an invalid combination of arguments: no dim for keepdim")
     return along(input, dim, keepdim)
 
 
@@ -353,7 +366,9 @@ def max(input, dim=None, keepdim=False, *, other=None):
     >>> float(max(np.array([1.0, 3.0]))), max(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
     (3.0, array([2., 3.]))
     """
-    return _three_forms("max", max_all, max_dim, maximum, input, dim, keepdim, other)
+    if dim is None and other is None and not keepdim:
+        return max_all(input)
+    return _three_forms("max", max_dim, maximum, input, dim, keepdim, other)
 
 
 @composite(samples=_three_cases, reference=_three_reference(np.minimum, np.argmin), bad=_BAD_FORM)
@@ -363,4 +378,6 @@ def min(input, dim=None, keepdim=False, *, other=None):
     >>> float(min(np.array([1.0, 3.0]))), min(np.array([1.0, 3.0]), np.array([2.0, 2.0]))
     (1.0, array([1., 2.]))
     """
-    return _three_forms("min", min_all, min_dim, minimum, input, dim, keepdim, other)
+    if dim is None and other is None and not keepdim:
+        return min_all(input)
+    return _three_forms("min", min_dim, minimum, input, dim, keepdim, other)

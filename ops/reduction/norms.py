@@ -13,11 +13,11 @@ from ops.elementwise.clamping import clamp_min
 from ops.elementwise.comparison import ge
 from ops.elementwise.division import div
 from ops.elementwise.exponential import pow
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import large, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import as_dtype
 from ops.reduction.moments import divide_or_zero
-from ops.reduction.totals import by_rows, keep_reduced, normalize_dims, reduce_cases, sum
+from ops.reduction.totals import keep_reduced, normalize_dims, reduce_cases, sum
 from ops.samples import spaced
 
 _kernels = LazyModule("ops.kernels.reduce")
@@ -100,7 +100,7 @@ def vector_norm(input, ord=2, dim=None, keepdim=False, *, dtype=None):
     input = input if dtype is None else input.astype(as_dtype(dtype), copy=False)
     dims = normalize_dims(dim, input.ndim)
     if ord == 2:
-        total = by_rows(_kernels.square_sum, input, dims, keepdim)
+        total = _kernels.reduced("square_sum", input, dims, keepdim) if large(input) else None
         if total is None:
             total = np.add.reduce(np.square(input), axis=dims, keepdims=keepdim)
         return np.sqrt(total)

@@ -7,9 +7,7 @@ variances in ``moments.py``, norms in ``distance.py``.
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -21,7 +19,7 @@ from ops.elementwise.comparison import isnan, logical_not
 from ops.elementwise.division import div
 from ops.elementwise.exponential import exp
 from ops.elementwise.masking import where
-from ops.elementwise.pointwise import large, tensor_only
+from ops.elementwise.pointwise import SEVERAL, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import TYPE_NAMES, as_dtype, floating
 from ops.samples import spaced
@@ -31,7 +29,6 @@ __all__ = ["all", "any", "count_nonzero", "keep_reduced", "logsumexp", "mean", "
            "normalize_dims", "sum"]
 
 _kernels, _row_kernels = LazyModule("ops.kernels.reduce"), LazyModule("ops.kernels.softmax")
-_SHORTEST_ROW = 32  # elements; NumPy is as good at shorter ones
 
 INT64 = np.dtype("int64")
 
@@ -80,43 +77,11 @@ def reduced_count(shape: tuple[int, ...], dim) -> int:
     return math.prod([shape[d] for d in normalize_dims(dim, len(shape))])
 
 
-def by_rows(kernel: Callable, input: np.ndarray, dims: tuple[int, ...], keepdim: bool):
-    """``kernel(rows)`` where the reduced dimensions are whole rows of memory, else None.
-
-    Args:
-        kernel: reduces each row of a contiguous matrix.
-        dims: the reduced dimensions, not negative.
-    """
-    if not large(input):
-        return None
-    matrix, shape = _rows_of(input.shape, dims, keepdim)
-    if matrix is None:
-        return None
-    if not input.flags.c_contiguous:
-        if len(dims) < input.ndim or not input.T.flags.c_contiguous:
-            return None
-        input = input.T
-    result = kernel(input.reshape(matrix))
-    return result if result.shape == shape else result.reshape(shape)
-
-
-@functools.lru_cache(maxsize=1024)
-def _rows_of(shape: tuple, dims: tuple, keepdim: bool) -> tuple:
-    """The matrix whose rows are reduced, None where they are no rows of memory, and the result's shape."""
-    kept = len(shape) - len(dims)
-    matrix = math.prod(shape[:kept]), math.prod(shape[kept:])
-    if kept and (sorted(dims) != list(range(kept, len(shape))) or matrix[1] < _SHORTEST_ROW):
-        matrix = None
-    return matrix, shape[:kept] + (1,) * (len(dims) if keepdim else 0)
-
-
-def _sum_over(input: np.ndarray, dims: tuple[int, ...], keepdim: bool, dtype: np.dtype):
+def _sum_over(input, dim, keepdim: bool, dtype: np.dtype):
     """The sum over dimensions in ``dtype``: by a kernel where there are many floats in order."""
-    if dtype is input.dtype:
-        result = by_rows(_kernels.sum, input, dims, keepdim)
-        if result is None and dims == (0,) and large(input) and input.flags.c_contiguous:
-            result = _kernels.column_sum(input.reshape(len(input), -1))
-            result = result.reshape((1,) * keepdim + input.shape[1:])
+    dims = None if dim is None else normalize_dims(dim, input.ndim)
+    if dtype is input.dtype and input.size >= SEVERAL:
+        result = _kernels.reduced("sum", input, dims, keepdim)
         if result is not None:
             return result
     return np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
@@ -172,7 +137,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         dtype = input.dtype if input.dtype.kind == "f" else INT64
     else:
         dtype = as_dtype(dtype)
-    return _sum_over(input, normalize_dims(dim, input.ndim), keepdim, dtype)
+    return _sum_over(input, dim, keepdim, dtype)
 
 
 def _mean_grad(g, input_shape, dim):
@@ -202,7 +167,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
         raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a "
                            f"floating point or complex dtype. Got: {TYPE_NAMES[dtype.name]}; convert "
                            "first, as in input.float().mean()")
-    total = _sum_over(input, normalize_dims(dim, input.ndim), keepdim, dtype)
+    total = _sum_over(input, dim, keepdim, dtype)
     return total / dtype.type(input.size // max(total.size, 1))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import scatter
 from .jit import jit
-from .launch import Task, launch
+from .launch import Launch, Task
 from .masked import integers_of
 from .separable import AxisMap, map_planes, map_planes_backward
 from .simd import pointer_shift
@@ -132,6 +132,18 @@ def _max_over_windows(x, rows, row_step, columns, column_step):
     return values, indices
 
 
+@functools.lru_cache(maxsize=1024)
+def _prepared_2x2(dtype, shape, kernel, stride, padding, dilation, output_size) -> Launch | None:
+    """The launch of max pooling if the windows are of 2 x 2 side by side, else None."""
+    planes, height, width = shape
+    fits = 2 * output_size[0] <= height and 2 * output_size[1] <= width and dtype.kind == "f"
+    if not (fits and kernel == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)):
+        return None
+    each = max(1, _TASK // (height * width))
+    numbers = planes, each, height, width, *output_size
+    return Launch(_max_pool_2x2, dtype, numbers, -(-planes // each), 4 * math.prod(shape))
+
+
 def max_pool2d(x: np.ndarray, kernel, stride, padding, dilation, output_size):
     """Maximum of every window of planes (P, H, W), and its int64 place in the flat H * W plane.
 
@@ -143,14 +155,11 @@ def max_pool2d(x: np.ndarray, kernel, stride, padding, dilation, output_size):
     >>> values.item(), indices.item()
     (3.0, 3)
     """
-    planes, height, width = x.shape
-    fits = 2 * output_size[0] <= height and 2 * output_size[1] <= width and x.dtype.kind == "f"
-    if fits and kernel == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1):
-        values = np.empty((planes, *output_size), x.dtype)
+    run = _prepared_2x2(x.dtype, x.shape, kernel, stride, padding, dilation, output_size)
+    if run is not None:
+        values = np.empty((len(x), *output_size), x.dtype)
         indices = np.empty(values.shape, np.int64)
-        each = max(1, _TASK // (height * width))
-        launch(_max_pool_2x2, (values, np.ascontiguousarray(x), indices),
-               (planes, each, height, width, *output_size), -(-planes // each), 4 * x.size)
+        run(values, np.ascontiguousarray(x), indices)
         return values, indices
     rows, columns = max_windows(x.shape[1:], output_size, kernel, stride, padding, dilation)
     return _max_over_windows(x, rows, dilation[0], columns, dilation[1])
@@ -213,6 +222,11 @@ def _average_axis(size, output, kernel, stride, padding, count_include_pad, dtyp
 def _adaptive_average_axis(size: int, output: int, dtype) -> AxisMap:
     windows = _adaptive_windows(size, output)
     return _average_map(windows, windows[:, 1] - windows[:, 0], dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _adaptive_average_maps(input_size, output_size, dtype) -> tuple[AxisMap, ...]:
+    return tuple([_adaptive_average_axis(*axis, dtype) for axis in zip(input_size, output_size)])
 
 
 @functools.lru_cache(maxsize=256)
@@ -287,9 +301,7 @@ def adaptive_avg_pool2d(x: np.ndarray, output_size) -> np.ndarray:
     >>> adaptive_avg_pool2d(np.arange(6.0).reshape(1, 2, 3), (1, 2)).tolist()
     [[[2.0, 3.0]]]
     """
-    return map_planes(
-        x, *(_adaptive_average_axis(*axis, x.dtype) for axis in zip(x.shape[-2:], output_size))
-    )
+    return map_planes(x, *_adaptive_average_maps(x.shape[-2:], output_size, x.dtype))
 
 
 def adaptive_avg_pool2d_backward(grad: np.ndarray, input_size) -> np.ndarray:
@@ -298,5 +310,5 @@ def adaptive_avg_pool2d_backward(grad: np.ndarray, input_size) -> np.ndarray:
     >>> adaptive_avg_pool2d_backward(np.ones((1, 1, 1)), (1, 2)).tolist()
     [[[0.5, 0.5]]]
     """
-    maps = (_adaptive_average_axis(*axis, grad.dtype) for axis in zip(input_size, grad.shape[-2:]))
+    maps = _adaptive_average_maps(input_size, grad.shape[-2:], grad.dtype)
     return map_planes_backward(grad, *maps, input_size)

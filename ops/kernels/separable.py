@@ -120,8 +120,9 @@ def _map_backward(arrays, numbers, task, worker):
 
 
 @functools.lru_cache(maxsize=1024)
-def _prepared(task: Task, dtype, count: int, size, mapped, row_tables, column_tables) -> Launch:
-    """The launch that maps so many planes of ``size`` to planes of size ``mapped``, or back."""
+def _prepared(task: Task, dtype, shape, mapped, row_tables, column_tables) -> Launch:
+    """The launch that maps planes of this shape to planes of the shape ``mapped``, or back."""
+    (count, *size), mapped = shape, mapped[1:]
     larger = max(math.prod(size), math.prod(mapped))
     each = max(1, _TASK // max(larger, 1))
     numbers = (count, each, *size, *mapped, *row_tables, *column_tables)
@@ -139,9 +140,9 @@ def map_planes(x: np.ndarray, rows: AxisMap, columns: AxisMap) -> np.ndarray:
     """
     if x.ndim == 4:
         return map_images(x, rows, columns)
-    count, *size = x.shape
-    out = np.empty((count, rows.divisors.size, columns.divisors.size), x.dtype)
-    run = _prepared(_map, x.dtype, count, (*size,), out.shape[1:], rows.tables, columns.tables)
+    mapped = len(x), len(rows.divisors), len(columns.divisors)
+    out = np.empty(mapped, x.dtype)
+    run = _prepared(_map, x.dtype, x.shape, mapped, rows.tables, columns.tables)
     run(out, np.ascontiguousarray(x), rows.weights, columns.weights, rows.divisors, columns.divisors)
     return out
 
@@ -155,9 +156,8 @@ def map_planes_backward(grad: np.ndarray, rows: AxisMap, columns: AxisMap, input
     """
     if grad.ndim == 4:
         return map_images_backward(grad, rows, columns, input_size)
-    count, *mapped = grad.shape
-    out = np.empty((count, *input_size), grad.dtype)
-    run = _prepared(
-        _map_backward, grad.dtype, count, out.shape[1:], (*mapped,), rows.tables, columns.tables)
+    shape = len(grad), *input_size
+    out = np.empty(shape, grad.dtype)
+    run = _prepared(_map_backward, grad.dtype, shape, grad.shape, rows.tables, columns.tables)
     run(out, np.ascontiguousarray(grad), rows.weights, columns.weights, rows.divisors, columns.divisors)
     return out

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, case, composite, op, shape_of
+from ops.core import Bad, case, composite, op
 from ops.lazy import LazyModule
 from ops.pooling.max_pool import largest_of, planes_scatter
 from ops.pooling.windows import INNER, check_planes, images_or_planes, planes, sizes_of
@@ -116,13 +116,14 @@ def adaptive_avg_pooling_backward(input, input_size):
 
 def _check(name: str, dims: int, input, output_size) -> tuple[int, ...]:
     """The output size as numbers, one for each spatial dimension; None keeps that of the input."""
-    check_planes(name, input, dims)
-    shape = shape_of(input)
+    shape = check_planes(name, input, dims)
     first = 1 if "max" in name else len(shape) - dims  # a mean may have 0 channels
     if 0 in shape[first:]:
         raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch "
                            f"dimensions, but input has sizes {list(shape)} with dimension "
                            f"{shape.index(0, first)} being empty")
+    if type(output_size) is int and output_size >= 0:
+        return (output_size,) * dims
     if isinstance(output_size, (tuple, list)) and dims == 2:
         if len(output_size) >= len(shape):
             raise ValueError(f"Input dimension should be at least {len(output_size) + 1} for "

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 import ops
-from ops.core import Bad, array_of, case, composite, op
+from ops.core import Bad, case, composite, op
 from ops.lazy import LazyModule
 from ops.pooling.max_pool import largest_of, max_pool1d, max_pool2d
 from ops.pooling.windows import (
@@ -26,6 +26,7 @@ from ops.pooling.windows import (
     sizes_of,
     windows_of,
 )
+from ops.reduction.totals import INT64
 from ops.samples import spaced
 from ops.shape.layout import squeeze, unsqueeze
 
@@ -123,11 +124,6 @@ def avg_pooling_backward(input, windows, count_include_pad, divisor_override, in
 # ------------------------------------------------------------------ what users call
 
 
-def _check_average(name: str, input, dims: int) -> None:
-    """Floating point, or int64 as the one integer that PyTorch averages."""
-    check_planes(name, input, dims, "fi" if getattr(array_of(input), "dtype", None) == np.int64 else "f")
-
-
 def _avg_pool2d_cases(rng):
     for image, *options in zip(IMAGES, (True, False, True, True), (None, None, -3, None)):
         shape, kernel, stride, padding, _, ceil_mode = image
@@ -172,8 +168,8 @@ def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     array([[[ 2.5,  4.5],
             [10.5, 12.5]]])
     """
-    _check_average("avg_pool2d", input, 2)
-    windows = windows_of("avg_pool2d", 2, input, kernel_size, stride, padding, 1, ceil_mode)
+    shape = check_planes("avg_pool2d", input, 2, also=INT64)
+    windows = windows_of("avg_pool2d", 2, shape, kernel_size, stride, padding, 1, ceil_mode)
     if divisor_override is not None:
         divisor_override, = sizes_of("avg_pool2d", "divisor_override", divisor_override, 1)
         if divisor_override == 0:
@@ -203,9 +199,9 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     >>> avg_pool1d(np.array([[1.0, 3.0, 2.0, 0.0]]), 2)
     array([[2., 1.]])
     """
-    _check_average("avg_pool1d", input, 1)
+    *lead, size = check_planes("avg_pool1d", input, 1, also=INT64)
     images = unsqueeze(input, -2)
-    windows = windows_of("avg_pool1d", 1, images, kernel_size, stride, padding, 1, ceil_mode)
+    windows = windows_of("avg_pool1d", 1, (*lead, 1, size), kernel_size, stride, padding, 1, ceil_mode)
     return squeeze(avg_pooling(images, windows, bool(count_include_pad), None), -2)
 
 

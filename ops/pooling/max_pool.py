@@ -78,7 +78,7 @@ def max_pooling(input, windows):
     >>> max_pooling(np.eye(2)[None], Windows((2, 2), (2, 2), (0, 0), (1, 1), (1, 1)))
     max_pooling(values=array([[[1.]]]), indices=array([[[0]]]))
     """
-    if _channels_last.is_channels_last(input) and input.size:
+    if not input.flags.c_contiguous and input.size and _channels_last.is_channels_last(input):
         kernel, stride, padding, dilation, count = windows
         rows, columns = _kernels.max_windows(input.shape[2:], count, kernel, stride, padding, dilation)
         return _channels_last.max_pool(input, rows, dilation[0], columns, dilation[1])
@@ -196,8 +196,8 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     array([[[ 5.,  7.],
             [13., 15.]]])
     """
-    check_planes("max_pool2d", input, 2, "fiu")
-    windows = windows_of("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode)
+    shape = check_planes("max_pool2d", input, 2, "fiu")
+    windows = windows_of("max_pool2d", 2, shape, kernel_size, stride, padding, dilation, ceil_mode)
     if return_indices:
         return tuple(max_pooling(contiguous(input), windows))
     return max_pooling(input, windows).values
@@ -225,8 +225,8 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     >>> max_pool1d(np.array([[1.0, 3.0, 2.0, 0.0]]), 2)
     array([[3., 2.]])
     """
-    check_planes("max_pool1d", input, 1)
+    *lead, size = check_planes("max_pool1d", input, 1)
     images = unsqueeze(input, -2)
-    windows = windows_of("max_pool1d", 1, images, kernel_size, stride, padding, dilation, ceil_mode)
+    windows = windows_of("max_pool1d", 1, (*lead, 1, size), kernel_size, stride, padding, dilation, ceil_mode)
     values, indices = max_pooling(images, windows)
     return (squeeze(values, -2), squeeze(indices, -2)) if return_indices else squeeze(values, -2)

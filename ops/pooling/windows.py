@@ -23,12 +23,13 @@ _channels_last = LazyModule("ops.kernels.pool_channels_last")
 # ------------------------------------------------------------------ checks
 
 
-def check_planes(name: str, input, dims: int, kinds: str = "f") -> None:
-    """Refuse anything but a batch of signals or images, or one of them, in PyTorch's words.
+def check_planes(name: str, input, dims: int, kinds: str = "f", also: np.dtype | None = None) -> tuple:
+    """The shape; anything but a batch of signals or images, or one of them, is refused in PyTorch's words.
 
     Args:
         dims: spatial dimensions; the channels come before them, and perhaps the batch before those.
         kinds: the kinds of dtype that are allowed, as in ``numpy.dtype.kind``.
+        also: one more dtype.
 
     >>> check_planes("max_pool2d", np.ones((8, 8)), 2)
     Traceback (most recent call last):
@@ -38,12 +39,14 @@ def check_planes(name: str, input, dims: int, kinds: str = "f") -> None:
     if not isinstance(input, (np.ndarray, Traced)):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
                         f"{type(input).__name__}")
-    if not dims < len(shape_of(input)) < dims + 3:
+    shape, dtype = shape_of(input), dtype_of(input)
+    if not dims < len(shape) < dims + 3:
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor for "
-                           f"input, but got: {list(input.shape)}")
-    if dtype_of(input).kind not in kinds:
-        raise NotImplementedError(f'"{name}" not implemented for \'{TYPE_NAMES[dtype_of(input).name]}\'; '
+                           f"input, but got: {list(shape)}")
+    if dtype.kind not in kinds and dtype != also:
+        raise NotImplementedError(f'"{name}" not implemented for \'{TYPE_NAMES[dtype.name]}\'; '
                                   "convert the input first: x.float()")
+    return shape
 
 
 def sizes_of(name: str, argument: str, value, dims: int) -> tuple[int, ...]:
@@ -114,16 +117,17 @@ def _windows(input_size, kernel, stride, padding, dilation, ceil_mode: bool) -> 
     return Windows(kernel, stride, padding, dilation, tuple(count))
 
 
-def windows_of(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode) -> Windows:
-    """The windows of a pooling over images, from the arguments of a user.
+def windows_of(name, dims, shape, kernel_size, stride, padding, dilation, ceil_mode) -> Windows:
+    """The windows of a pooling over images of a shape, from the arguments of a user.
 
     Args:
         dims: 2, or 1 if the images stand for signals and have one row.
+        shape: ends with that of a plane.
 
     Raises:
         TypeError, RuntimeError: if they do not fit, in the words of PyTorch.
 
-    >>> windows_of("max_pool2d", 2, np.ones((1, 5, 5)), 2, None, 0, 1, True).count
+    >>> windows_of("max_pool2d", 2, (1, 5, 5), 2, None, 0, 1, True).count
     (3, 3)
     """
     kernel = sizes_of(name, "kernel_size", kernel_size, dims)
@@ -132,7 +136,7 @@ def windows_of(name, dims, input, kernel_size, stride, padding, dilation, ceil_m
     dilation = sizes_of(name, "dilation", dilation, dims)
     if dims == 1:
         kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
-    return _windows(shape_of(input)[-3:], kernel, stride, padding, dilation, bool(ceil_mode))
+    return _windows(shape[-3:], kernel, stride, padding, dilation, bool(ceil_mode))
 
 
 def planes(array: np.ndarray) -> np.ndarray:
@@ -141,8 +145,8 @@ def planes(array: np.ndarray) -> np.ndarray:
     >>> planes(np.ones((2, 3, 4, 5))).shape
     (6, 4, 5)
     """
-    *lead, height, width = array.shape
-    return array.reshape(math.prod(lead), height, width)
+    shape = array.shape
+    return array.reshape(math.prod(shape[:-2]), *shape[-2:])
 
 
 def images_or_planes(array: np.ndarray) -> np.ndarray:
@@ -151,9 +155,9 @@ def images_or_planes(array: np.ndarray) -> np.ndarray:
     >>> images_or_planes(np.ones((2, 4, 5, 3)).transpose(0, 3, 1, 2)).shape
     (2, 3, 4, 5)
     """
-    if array.dtype.kind == "f" and array.size and _channels_last.is_channels_last(array):
-        return array
-    return planes(array)
+    if array.flags.c_contiguous or array.dtype.kind != "f" or not array.size:
+        return planes(array)
+    return array if _channels_last.is_channels_last(array) else planes(array)
 
 
 # ------------------------------------------------------------------ samples and slow references

@@ -25,7 +25,7 @@ import numpy as np
 
 from .functions import like
 from .jit import jit
-from .launch import Task, launch
+from .launch import Launch, Task, launch
 from .maps import parameters
 from .simd import pointer_shift
 
@@ -198,6 +198,16 @@ def _constant(count: int, value: float, dtype) -> np.ndarray:
     return np.full(count, value, dtype)
 
 
+@functools.lru_cache(maxsize=1024)
+def _prepared_groups(dtype, shape, groups: int) -> Launch:
+    """The launch of `group_forward` for x of this shape."""
+    n, c, positions = shape
+    rows, channels = n * groups, c // groups
+    share = max(1, _TASK // (channels * positions))
+    numbers = rows, share, channels, positions, groups
+    return Launch(_group_forward, dtype, numbers, -(-rows // share), math.prod(shape) * _COST)
+
+
 def group_forward(x, weight, bias, groups: int, eps: float) -> tuple:
     """Normalise x (n, c, positions), contiguous, over groups of channels of each sample.
 
@@ -206,14 +216,11 @@ def group_forward(x, weight, bias, groups: int, eps: float) -> tuple:
     >>> group_forward(np.array([[[1.0], [3.0]]]), None, None, 1, 0.0)[0].ravel().tolist()
     [-1.0, 1.0]
     """
-    n, c, positions = x.shape
-    out, rows, channels = np.empty(x.shape, x.dtype), n * groups, c // groups
-    mean, variance = np.empty((n, groups), x.dtype), np.empty((n, groups), x.dtype)
-    share = max(1, _TASK // (channels * positions))
-    arrays = (out, x, per_channel(weight, c, 1, x.dtype), per_channel(bias, c, 0, x.dtype), mean, variance,
-              parameters((eps,), x.dtype))
-    launch(_group_forward, arrays, (rows, share, channels, positions, groups), -(-rows // share),
-           x.size * _COST)
+    (n, c, _), dtype = x.shape, x.dtype
+    out, mean, variance = np.empty(x.shape, dtype), np.empty((n, groups), dtype), np.empty((n, groups), dtype)
+    _prepared_groups(dtype, x.shape, groups)(
+        out, x, per_channel(weight, c, 1, dtype), per_channel(bias, c, 0, dtype), mean, variance,
+        parameters((eps,), dtype))
     return out, mean, variance
 
 

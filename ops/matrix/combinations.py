@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.core import Bad, array_of, case, composite, dtype_of
+from ops.core import Bad, array_of, case, composite, dtype_of, op
 from ops.dims import wrap_dim
 from ops.elementwise.arithmetic import add, mul, sub
 from ops.matrix.products import bmm, merge_rows, mm
@@ -18,12 +18,14 @@ __all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "chain_matmul", "cross
            "tensordot"]
 
 
+def _times(value, factor):
+    return value if factor == 1 else mul(value, factor)
+
+
 def _scaled_sum(input, product, beta, alpha):
     """``beta * input + alpha * product``; with beta 0 NaNs of ``input`` do not count."""
-    product = product if alpha == 1 else mul(product, alpha)
-    if beta == 0:
-        return product
-    return add(input if beta == 1 else mul(input, beta), product)
+    product = _times(product, alpha)
+    return product if beta == 0 else add(_times(input, beta), product)
 
 
 def _addmm_cases(rng):
@@ -32,18 +34,28 @@ def _addmm_cases(rng):
     yield case(spaced(rng, ()), spaced(rng, (0, 3)), spaced(rng, (3, 4)))
 
 
-@composite(
-    differentiable=("input", "mat1", "mat2"), samples=_addmm_cases,
+@op(
+    grad=dict(
+        input=lambda g, beta: _times(g, beta),
+        mat1=lambda g, mat2, alpha: _times(mm(g, swap_last(mat2)), alpha),
+        mat2=lambda g, mat1, alpha: _times(mm(swap_last(mat1), g), alpha),
+    ),
+    broadcasts=True, samples=_addmm_cases,
     reference=lambda input, mat1, mat2, beta=1, alpha=1: beta * input + alpha * np.matmul(mat1, mat2),
     bad=[Bad((np.ones(2), np.ones((2, 3)), np.ones((2, 3))), {}, RuntimeError, "cannot be multiplied")],
 )
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
-    """``beta * input + alpha * (mat1 @ mat2)``.
+    """``beta * input + alpha * (mat1 @ mat2)``; ``input`` broadcasts to the product's shape.
 
     >>> addmm(np.ones(1), np.eye(1), np.eye(1), alpha=2)
     array([[3.]])
     """
-    return _scaled_sum(input, mm(mat1, mat2), beta, alpha)
+    product = mm.forward(mat1, mat2)
+    result = _scaled_sum(input, product, beta, alpha)
+    if result.shape != product.shape:
+        raise RuntimeError(f"addmm(): input of shape {input.shape} does not broadcast to the product's "
+                           f"{product.shape}")
+    return result
 
 
 @composite(

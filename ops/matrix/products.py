@@ -249,11 +249,11 @@ def matmul(input, other):
     >>> matmul(np.ones((2, 3)), np.ones(3))
     array([3., 3.])
     """
+    if getattr(input, "ndim", 0) == 2 and getattr(other, "ndim", 0) == 2:
+        return mm(input, other)
     for name, value in (("input", input), ("other", other)):
         if not hasattr(array_of(value), "ndim"):
             raise TypeError(f"matmul(): argument '{name}' must be Tensor, not {type(value).__name__}")
-    if input.ndim == 2 and other.ndim == 2:
-        return mm(input, other)
     if input.ndim == 0 or other.ndim == 0:
         raise RuntimeError("both arguments to matmul need to be at least 1D, "
                            f"but they are {input.ndim}D and {other.ndim}D")

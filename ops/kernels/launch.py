@@ -24,7 +24,7 @@ from numba import config, prange, types
 from .jit import callback_address, jit, part
 from .simd import call_task, fetch_add_one, table_at
 
-__all__ = ["Launch", "Task", "get_num_threads", "launch", "set_num_threads"]
+__all__ = ["Launch", "Task", "get_num_threads", "launch", "run_serially", "set_num_threads"]
 
 # OpenMP starts a parallel loop in 2 microseconds, workqueue in 100 to 200.
 if config.THREADING_LAYER == "default":
@@ -156,8 +156,8 @@ def _job_at(address):
 
 
 @jit
-def _run_serially(job, arrays):
-    """All tasks of a `Launch`, whose words are at the address ``job``."""
+def run_serially(job, arrays):
+    """All tasks of the `Launch` that is at the address ``job``, on the tuple of arrays at the other one."""
     words, (function, numbers, tasks) = _addresses(arrays), _job_at(job)
     place = words.ctypes.data
     for task in range(tasks):
@@ -201,18 +201,23 @@ class Launch:
         scratch: elements of scratch memory a worker needs.  The kernel finds the memory of all workers
             as one more array, not initialised.
 
+    Attributes:
+        place: its address, for `run_serially`; it must not outlive the launch.
+        little: whether there is so little work, and no scratch memory, that `run_serially` does as well.
+
     >>> from ops.kernels.gemm import matmul  # a user of Launch
     >>> matmul(np.eye(2), np.ones((2, 1))).tolist()
     [[1.0], [1.0]]
     """
 
-    __slots__ = ("_dtype", "_numbers", "_place", "_scratch", "_tasks", "_words", "_work")
+    __slots__ = ("_dtype", "_numbers", "_scratch", "_tasks", "_words", "_work", "little", "place")
 
     def __init__(self, task: Task, dtype, numbers, tasks: int, work: float, scratch: int = 0):
         self._dtype, self._tasks, self._work, self._scratch = dtype, tasks, work, scratch
         self._numbers = array.array("q", numbers)
         self._words = array.array("q", (task.address(dtype), self._numbers.buffer_info()[0], tasks))
-        self._place = self._words.buffer_info()[0]
+        self.place = self._words.buffer_info()[0]
+        self.little = work < _LITTLE_WORK and not scratch
 
     def __call__(self, *arrays) -> None:
         """Run all tasks on these arrays and return when they are done."""
@@ -221,13 +226,13 @@ class Launch:
             try:
                 if self._scratch:
                     arrays += (np.empty(workers * self._scratch, self._dtype),)
-                _run_in_parallel(self._place, id(arrays), workers)
+                _run_in_parallel(self.place, id(arrays), workers)
             finally:
                 _one_at_a_time.release()
         else:
             if self._scratch:
                 arrays += (np.empty(self._scratch, self._dtype),)
-            _run_serially(self._place, id(arrays))
+            run_serially(self.place, id(arrays))
 
 
 _prepared = functools.lru_cache(maxsize=4096)(Launch)

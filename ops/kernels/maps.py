@@ -12,7 +12,7 @@ import functools
 import numpy as np
 
 from .jit import jit
-from .launch import Launch, Task
+from .launch import Launch, Task, run_serially
 
 __all__ = ["BLOCK", "elementwise", "parameters", "span"]
 
@@ -25,14 +25,15 @@ def span(numbers, task):
     return task * BLOCK, min(numbers[0], (task + 1) * BLOCK)
 
 
-def elementwise(task: Task, cost: int, x: np.ndarray, *others: np.ndarray, numbers=()) -> np.ndarray:
-    """Run ``task`` over arrays of one shape and dtype, float32 or float64.
+def elementwise(task: Task, cost: int, x: np.ndarray, other: np.ndarray | None = None,
+                numbers: tuple = ()) -> np.ndarray:
+    """Run ``task`` over one array, or two of one shape and dtype, float32 or float64.
 
-    The result has the memory layout of ``x`` (channels-last stays channels-last); arrays with another
-    layout are copied first.
+    The result has the memory layout of ``x`` (channels-last stays channels-last); an array with another
+    layout is copied first.
 
     Arguments:
-        task: gets the arrays (result, x, *others, parameters) and the number of elements.
+        task: gets the arrays (result, x, other, parameters) and the number of elements.
         cost: time for an element, in the multiplications that `launch` counts.
         numbers: floats that the kernel needs: its last array.
 
@@ -40,24 +41,30 @@ def elementwise(task: Task, cost: int, x: np.ndarray, *others: np.ndarray, numbe
     >>> sigmoid(np.zeros((2, 3)).T).shape
     (3, 2)
     """
-    x = np.asarray(x)
     out = np.empty_like(x)
-    strides, dtype = out.strides, out.dtype
-    arrays = [out, x if x.strides == strides else _in_layout(x, out)]
-    for array in others:
-        # A task gets bare addresses: what differs in anything must not reach it.
-        fits = type(array) is np.ndarray and array.strides == strides and array.dtype == dtype
-        arrays.append(array if fits and array.shape == out.shape else _in_layout(array, out))
-    if numbers:
-        arrays.append(parameters(numbers, dtype))
-    _prepared(task, dtype, out.size, cost)(*arrays)
+    # A task gets bare addresses: what differs in anything must not reach it.
+    if type(x) is not np.ndarray or x.strides != out.strides:
+        x = _in_layout(x, out)
+    launch, little, further = _prepared(task, x.dtype, x.size, cost, numbers)
+    if other is None:
+        arrays = (out, x, *further)
+    else:
+        if (type(other) is not np.ndarray or other.strides != out.strides or other.dtype is not out.dtype
+                or other.shape != out.shape):
+            other = _in_layout(other, out)
+        arrays = (out, x, other, *further)
+    if little:  # 0.2 of 1.3 microseconds less than a call of it
+        run_serially(launch.place, id(arrays))
+    else:
+        launch(*arrays)
     return out
 
 
 @functools.lru_cache(maxsize=4096)
-def _prepared(task: Task, dtype, size: int, cost: int) -> Launch:
-    """The launch for so many elements."""
-    return Launch(task, dtype, (size,), -(-size // BLOCK), size * cost)
+def _prepared(task: Task, dtype, size: int, cost: int, numbers: tuple) -> tuple[Launch, bool, tuple]:
+    """The launch for so many elements, whether it has little to do, and the array of the numbers if any."""
+    launch = Launch(task, dtype, (size,), -(-size // BLOCK), size * cost)
+    return launch, launch.little, (parameters(numbers, dtype),) if numbers else ()
 
 
 def _in_layout(values, out: np.ndarray) -> np.ndarray:

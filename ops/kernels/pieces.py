@@ -23,8 +23,8 @@ def _clip(arrays, numbers, task, worker):
     start, stop = span(numbers, task)
     out, x, low, high = arrays[0], arrays[1], arrays[2][0], arrays[2][1]
     for i in range(start, stop):
-        value = low if x[i] < low else x[i]
-        out[i] = high if value > high else value
+        value = low if (x[i] < low) | (low != low) else x[i]
+        out[i] = high if (value > high) | (high != high) else value
 
 
 @Task
@@ -90,10 +90,10 @@ def _leaky_slope(arrays, numbers, task, worker):
 
 
 def clip(x: np.ndarray, low: float = -math.inf, high: float = math.inf) -> np.ndarray:
-    """Every element held between two bounds, the upper one first in rank; NaN stays.
+    """Every element held between two bounds, the upper one first in rank; NaN stays, a NaN bound makes all NaN.
 
-    >>> clip(np.array([-2.0, 0.5, np.nan]), 0).tolist()
-    [0.0, 0.5, nan]
+    >>> clip(np.array([-2.0, 0.5, np.nan]), 0).tolist(), clip(np.array([0.5]), math.nan).tolist()
+    ([0.0, 0.5, nan], [nan])
     """
     return elementwise(_clip, 8, x, numbers=(low, high))
 

@@ -154,9 +154,10 @@ def hardtanh(input, min_val=-1.0, max_val=1.0):
     tensor_only(input)
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, got {min_val} and {max_val}")
-    if input.dtype.kind == "b":
+    kind = input.dtype.kind
+    if kind == "b":
         raise RuntimeError("Bool inputs not supported for hardtanh; convert first: x.float()")
-    if input.dtype.kind == "u" and min_val < 0:
+    if kind == "u" and min_val < 0:
         raise RuntimeError(
             f"cannot do hardtanh on an unsigned type with negative limits, got min_val={min_val}"
         )
@@ -239,7 +240,7 @@ def leaky_relu(input, negative_slope=0.01):
     >>> leaky_relu(np.array([-1.0, 2.0]), 0.1)
     array([-0.1,  2. ])
     """
-    if large(floats(input, "leaky_relu")):
+    if several(floats(input, "leaky_relu")):
         return _pieces.leaky(input, negative_slope)
     scaled = np.multiply(input, negative_slope)
     if 0 < negative_slope <= 1:

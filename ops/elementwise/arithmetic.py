@@ -177,7 +177,7 @@ def neg(input):
     array([-1.,  2.])
     """
     tensor_only(input)
-    if is_bool(input):
+    if input.dtype.kind == "b":
         raise RuntimeError(
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert "
             "a mask, use the `~` or `logical_not()` operator instead."
@@ -205,7 +205,7 @@ def positive(input):
     array([ 1., -2.])
     """
     tensor_only(input)
-    if is_bool(input):
+    if input.dtype.kind == "b":
         raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
     return input
 
@@ -231,7 +231,7 @@ def square(input):
     array([9., 4.])
     """
     tensor_only(input)
-    return np.square(input.astype(np.int64) if is_bool(input) else input)
+    return np.square(input.astype(np.int64) if input.dtype.kind == "b" else input)
 
 
 @op(
@@ -264,7 +264,7 @@ def sign(input):
     array([ 1.,  0., -1.,  0.])
     """
     tensor_only(input)
-    if is_bool(input):
+    if input.dtype.kind == "b":
         return input.copy()
     if several(input):
         return _pieces.sign(input)

@@ -129,13 +129,12 @@ def lerp(input, end, weight):
     array([1.5, 2.5])
     """
     tensor_only(input, end)
+    dtype = input.dtype
     for name, value in (("end", end), ("weight", weight)):
-        if type(value) is not float and hasattr(value, "dtype") and value.dtype != input.dtype:
-            raise RuntimeError(
-                f"lerp: expected dtype {input.dtype} for `{name}` but got dtype {value.dtype}"
-            )
-    if input.dtype.kind != "f":
-        raise not_implemented("lerp", input.dtype)
+        if type(value) is not float and hasattr(value, "dtype") and value.dtype != dtype:
+            raise RuntimeError(f"lerp: expected dtype {dtype} for `{name}` but got dtype {value.dtype}")
+    if dtype.kind != "f":
+        raise not_implemented("lerp", dtype)
     if type(weight) is float and several(input) and end.shape == input.shape:
         return _pieces.lerp(input, end, weight)
     change = pointwise(np.subtract, end, input)

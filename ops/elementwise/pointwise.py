@@ -15,6 +15,7 @@ __all__ = ["LARGE", "SEVERAL", "by_element", "fused", "is_bool", "large", "not_i
            "pointwise", "several", "tensor_only"]
 
 BOOL = np.dtype(bool)
+_ANY_ARRAY = np.empty(0)
 _NUMBERS = (float, int)
 _WITH_ROW = {np.add, np.subtract, np.multiply, np.true_divide}
 _rows = LazyModule("ops.kernels.rows")
@@ -37,29 +38,23 @@ def pointwise(ufunc: Callable, input, other, floating: bool = False):
     >>> pointwise(np.add, np.ones(2, np.float32), np.arange(2)).dtype
     dtype('float32')
     """
-    if type(input) is np.ndarray and (
-        (
-            type(other) is np.ndarray
-            and other.dtype is input.dtype
-            and (not floating or input.dtype.kind == "f")
-        )
-        or (type(other) in _NUMBERS and input.dtype.kind == "f")
-    ):
-        arrays = input, other
-        if type(other) is np.ndarray and other.ndim == 1 and _takes_row(ufunc, input, other):
+    if type(input) is np.ndarray and type(other) is np.ndarray and other.dtype is input.dtype:
+        if floating and input.dtype.kind != "f":
+            input, other = operands(input, other, floating=True)
+        elif other.ndim == 1 and _takes_row(ufunc, input, other):
             return _rows.with_row(ufunc, input, other)
-    else:
-        arrays = operands(input, other, floating=floating)
+    elif type(input) is not np.ndarray or type(other) not in _NUMBERS or input.dtype.kind != "f":
+        input, other = operands(input, other, floating=floating)
     try:
-        return ufunc(*arrays)
+        return ufunc(input, other)
     except ValueError:
-        broadcast_shapes(*map(np.shape, arrays))
+        broadcast_shapes(np.shape(input), np.shape(other))
         raise
 
 
 def _takes_row(ufunc: Callable, input: np.ndarray, row: np.ndarray) -> bool:
     """Whether a kernel takes every row of a large matrix with the one row."""
-    return (ufunc in _WITH_ROW and input.ndim > 1 and large(input) and input.shape[-1] == row.shape[0]
+    return (input.ndim > 1 and ufunc in _WITH_ROW and large(input) and input.shape[-1] == row.shape[0]
             and input.flags.c_contiguous)
 
 
@@ -101,17 +96,18 @@ def fused(kernel: Callable, formula: Callable) -> Callable:
     return rule
 
 
-def tensor_only(*values) -> None:
-    """Refuse Python numbers where PyTorch takes Tensors alone.
+def tensor_only(value, other=_ANY_ARRAY) -> None:
+    """Refuse Python numbers where PyTorch takes Tensors alone, as one argument or as two.
 
     >>> tensor_only(np.ones(2), 1.0)
     Traceback (most recent call last):
     ...
     TypeError: expected a Tensor, got float
     """
-    for value in values:
-        if type(value) is not np.ndarray and not isinstance(value, np.generic):
-            raise not_a_tensor(value)
+    if type(value) is not np.ndarray or type(other) is not np.ndarray:
+        for one in (value, other):
+            if type(one) is not np.ndarray and not isinstance(one, np.generic):
+                raise not_a_tensor(one)
 
 
 def is_bool(value) -> bool:

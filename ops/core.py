@@ -211,7 +211,7 @@ class Op:
         ruled: ``(bit, position)`` of each argument with a rule; the bits name sets of them.
         plans: by such a set, what whoever records the op keeps for these rules.
         chain: ``chain(*arguments)`` gives the `Chain` that begins with this op, or None.
-        simple: whether a call computes one new array, at once.
+        simple: whether a call computes new arrays, at once.
         any_layout: whether images may be channels-last in memory; if so the result is, too.
     """
 
@@ -253,7 +253,7 @@ class Op:
     def begin_chains(self, chain: Callable | None) -> None:
         """Let chains begin with this op; see `chain`."""
         self.chain = chain
-        self.simple = not (chain or self.outputs or self.parts or self.view)
+        self.simple = not (chain or self.parts or self.view)
 
     def _rule(self, name: str, function: Callable, given: int = 1) -> Rule:
         """The rule of an argument; its first ``given`` parameters are no needs."""

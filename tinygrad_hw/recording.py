@@ -12,7 +12,7 @@ import numpy as np
 
 from ops.core import Op
 from tinygrad_hw.autograd.callers import call_site, inside
-from tinygrad_hw.autograd.graph import ARGUMENT, OUTPUT, PLAIN, OpNode, link, numbers, plan_of
+from tinygrad_hw.autograd.graph import ARGUMENT, OUTPUT, PLAIN, OpNode, link, numbers, plan_of, shape_of
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.memory import View
 from tinygrad_hw.tensor import Tensor, unwrap
@@ -25,8 +25,8 @@ _new = object.__new__
 def record(op: Op, args: tuple, kwargs: dict):
     """Compute an op on the arrays of its arguments and record it if a gradient may be asked for.
 
-    Here are the calls without keywords or sequences of an op whose result is one new array; `link` records
-    all others.
+    Here are the calls without keywords or sequences of Tensors of an op that computes new arrays at once; `link`
+    records all others.
     """
     if kwargs or not op.simple:
         way = _record_view if op.view else _record_parts if op.parts else _record_other
@@ -35,7 +35,7 @@ def record(op: Op, args: tuple, kwargs: dict):
     for value in args:
         if isinstance(value, Tensor):
             arrays.append(value.array)
-        elif type(value) in PLAIN:
+        elif type(value) in PLAIN or unwrap(value) is value:
             arrays.append(value)
         else:
             return _record_other(op, args, kwargs)
@@ -48,11 +48,15 @@ def record(op: Op, args: tuple, kwargs: dict):
         raise better from None
     if computed is arrays[0]:  # nothing to do, as cast() to the same dtype
         return args[0]
-    result = _new(Tensor)  # 0.1 microseconds less than a call of the class
-    result.array = computed = computed if type(computed) is np.ndarray else np.asarray(computed)
-    result._version_counter = counter = [0, None]
+    if op.outputs:
+        results = op.result_type(*map(Tensor._wrap, computed))
+        result = results[0]
+    else:
+        result = results = _new(Tensor)  # 0.1 microseconds less than a call of the class
+        result.array = computed if type(computed) is np.ndarray else np.asarray(computed)
+        result._version_counter = [0, None]
     if not mode.recording:
-        return result
+        return results
     if len(args) < len(op.parameters):
         args += op.defaults[len(args):]
     edges, fits, wanted = [], [], 0
@@ -65,8 +69,8 @@ def record(op: Op, args: tuple, kwargs: dict):
                 edges.append(edge)
                 array = arrays[position]
                 fits.append((array.shape, array.dtype))
-    if not wanted or computed.dtype.kind != "f":
-        return result
+    if not wanted or result.array.dtype.kind != "f":
+        return results
     node = _new(OpNode)
     node.op, node.edges, node._fits, node.order = op, edges, fits, next(numbers)
     node._plan = plan = op.plans.get(wanted) or plan_of(op, wanted)
@@ -82,20 +86,20 @@ def record(op: Op, args: tuple, kwargs: dict):
         for source, position, _ in plan.saves:
             origin = None
             if source == OUTPUT:
-                origin = counter, 0, 0
-                saved.append(computed)
-            elif source == ARGUMENT:
+                value = results[position] if op.outputs else result
+                origin = value._version_counter, 0, position
+                saved.append(value.array)
+            else:
                 value = args[position]
                 if isinstance(value, Tensor):
-                    counter = value._version_counter
-                    origin = counter, counter[0], value._history
                     value = arrays[position]
-                saved.append(value)
-            else:
-                saved.append(np.shape(args[position]))
+                    if source == ARGUMENT:
+                        counter = args[position]._version_counter
+                        origin = counter, counter[0], args[position]._history
+                saved.append(value if source == ARGUMENT else shape_of(value))
             origins.append(origin)
     result._history = node, 0
-    return result
+    return results
 
 
 def _record_view(op: Op, args: tuple, kwargs: dict):
@@ -110,8 +114,8 @@ def _record_view(op: Op, args: tuple, kwargs: dict):
     computed, memory, recording = _compute(op, args, kwargs), source.array, mode.recording
     if computed is memory:  # nothing to do, as contiguous() of what is contiguous
         return source
-    owner = computed.base
-    if owner is not memory and (owner is None or owner is not memory.base) \
+    owner = computed.base  # None for memory of its own
+    if owner is None or owner is not memory and owner is not memory.base \
             and not np.may_share_memory(computed, memory):
         return _linked(op, args, kwargs, computed)
     result, view = _new(Tensor), _new(View)
@@ -192,9 +196,11 @@ def _compute(op: Op, args: tuple, kwargs: dict):
 
 def _linked(op: Op, args: tuple, kwargs: dict, computed):
     """What an op computed as Tensors, the first of which leads to the op's node."""
-    results = tuple(map(Tensor._wrap, computed if op.outputs else (computed,)))
+    results = tuple(map(Tensor._wrap, computed)) if op.outputs else (Tensor._wrap(computed),)
     if mode.recording and op.rules and results[0].array.dtype.kind == "f":
-        node = link(op, op.bind(args, kwargs), results)
+        if kwargs or len(args) < len(op.parameters):
+            args = op.bind(args, kwargs)
+        node = link(op, args, results)
         if node is not None:
             results[0]._history = node, 0
     return op.result_type(*results) if op.outputs else results[0]

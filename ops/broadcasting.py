@@ -47,6 +47,7 @@ def _sum_to_cases(rng):
     yield case(rng.normal(size=(2, 3, 4)), (3, 1))
     yield case(rng.normal(size=(2, 3)), ())
     yield case(rng.normal(size=(60, 150)), (60, 1))
+    yield case(rng.normal(size=(2100, 4)), (2100, 1))
     yield case(rng.normal(size=(0, 3)), (1, 3))
     yield case(np.array(rng.normal()), ())
 
@@ -88,7 +89,7 @@ def sum_to(input, shape):
             axes.append(lead + i)
     rows = axes == [input.ndim - 1] and input.flags.c_contiguous
     if rows and input.size >= _MANY and input.dtype.kind == "f":
-        return _kernels.reduced("sum", input, tuple(axes), True).reshape(shape)
+        return _kernels.reduced("broadcast_sum", input, tuple(axes), True).reshape(shape)
     total = np.add.reduce(input, axis=tuple(axes), keepdims=True, dtype=input.dtype)
     return np.asarray(total).reshape(shape)
 

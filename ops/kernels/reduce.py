@@ -204,12 +204,13 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "sum": _Kind(_sum, 32, math.fsum, _column_sum, _sum_in_pairs),
+    "broadcast_sum": _Kind(_sum, 1, math.fsum),
     "square_sum": _Kind(_square_sum, 32, math.fsum),
     "product": _Kind(_product, 32, math.prod),
     "largest": _Kind(_extreme, 8, np.maximum.reduce, _column_extreme, _extreme, (1,)),
     "smallest": _Kind(_extreme, 8, np.minimum.reduce, _column_extreme, _extreme, (-1,)),
 }
-_LARGE, _FEW, _SHORTEST_OF_FEW = 8192, 256, 8
+_LARGE, _SHORTEST_OF_FEW = 8192, 8
 
 
 class _Plan(NamedTuple):
@@ -222,10 +223,10 @@ class _Plan(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)
 def _plan(kind: str, dtype, shape: tuple, dims: tuple | None, keepdim: bool) -> _Plan | None:
-    """None where no kernel pays, or none fits: what is reduced are neither rows of memory nor columns."""
+    """None where NumPy is as good, or no kernel fits: what is reduced are no rows of memory nor columns."""
     size, kernels = math.prod(shape), _KINDS[kind]
     dims = tuple(range(len(shape))) if dims is None else dims
-    if size < _FEW or dtype.kind != "f":
+    if dtype.kind != "f":
         return None
     kept = len(shape) - len(dims)
     rows, ones = math.prod(shape[:kept]), (1,) * (len(dims) if keepdim else 0)
@@ -254,13 +255,14 @@ def _plan_of_columns(kernels: _Kind, dtype, shape: tuple, ones: tuple) -> _Plan 
 
 
 def reduced(kind: str, x: np.ndarray, dims: tuple | None, keepdim: bool) -> np.ndarray | None:
-    """x reduced over some dimensions, or all of them for None; None where NumPy is as good.
+    """x, not empty, reduced over some dimensions, or all of them for None; None where NumPy is as good.
 
     Args:
-        kind: "sum", "square_sum", "product", "largest" or "smallest" (NaN is both).
+        kind: "sum", "broadcast_sum" (of rows of any length), "square_sum", "product", "largest" or
+            "smallest" (NaN is both).
         dims: not negative.
 
-    >>> reduced("sum", np.ones((2, 200)), (1,), True).tolist(), reduced("sum", np.ones(2), None, True)
+    >>> reduced("sum", np.ones((2, 200)), (1,), True).tolist(), reduced("sum", np.ones(2, int), None, True)
     ([[200.0], [200.0]], None)
     """
     plan = _plan(kind, x.dtype, x.shape, dims, keepdim)

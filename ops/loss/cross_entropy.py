@@ -145,6 +145,7 @@ def _nll_grad(g, input_shape, target, weight, ignore_index, reduction):
     """The cotangent of each loss, negative and times its factor, at the place of the score it was."""
     if type(g) is np.ndarray:
         return _kernels.nll_backward(g, input_shape, target, weight, ignore_index, reduction)
+    target, weight = array_of(target), array_of(weight)
     factors = -row_factors(target, weight, ignore_index, dtype_of(g))
     if reduction == "mean":
         factors /= -factors.sum() or 1
@@ -208,8 +209,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
-    if weight is None and _are_rows(array_of(input), labels := array_of(target)):
-        return nll_rows(input, labels, None, ignore_index, reduction)
+    if weight is None and _are_rows(array_of(input), array_of(target)):
+        return nll_rows(input, target, None, ignore_index, reduction)
     _prepare("nll_loss", input, target, weight)
     labels = _class_numbers(input, target, weight)
     _require_shapes(input, target)

@@ -104,7 +104,8 @@ def places_along(index: np.ndarray, dim: int, shape: tuple[int, ...]) -> np.ndar
     """
     others = _others if index.size <= _KEPT else _others.__wrapped__
     index = index if index.dtype is _INT64 else index.astype(np.int64)
-    return index * math.prod(shape[dim + 1:]) + others(index.shape, dim, tuple(shape))
+    step = math.prod(shape[dim + 1:])
+    return (index if step == 1 else index * step) + others(index.shape, dim, tuple(shape))
 
 
 def pick_along(array: np.ndarray, index: np.ndarray, dim: int) -> np.ndarray:

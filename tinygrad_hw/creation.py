@@ -206,14 +206,16 @@ def linspace(
     dtype = as_dtype(dtype) or default_dtype()
     kind = dtype if dtype.kind == "f" else np.dtype(np.float64)
     count = _steps("linspace", steps)
-    step = (kind.type(end) - kind.type(start)) / kind.type(max(count - 1, 1))
+    first, last = kind.type(start), kind.type(end)
+    step = (last - first) / kind.type(max(count - 1, 1))
     if dtype.kind in "iu":
         start, end = int(start), int(end)
+        first, last = kind.type(start), kind.type(end)
         step = kind.type(end - start) / max(count - 1, 1)
     half = count // 2  # from both ends to the middle, so that both ends are exact
     ahead, values = _from_zero(count - half, kind) * step, np.empty(count, kind)
-    np.add(kind.type(start), ahead[:half], values[:half])
-    np.subtract(kind.type(end), ahead[::-1], values[half:])
+    np.add(first, ahead[:half], values[:half])
+    np.subtract(last, ahead[::-1], values[half:])
     if count == 1:
         values[0] = start
     return finish(values.astype(dtype, copy=False), out, device, requires_grad)

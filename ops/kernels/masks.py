@@ -5,10 +5,12 @@ All arrays are contiguous floats of one dtype.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from .functions import like
-from .launch import Task, launch
+from .launch import Launch, Task, launch
 from .maps import BLOCK, span
 from .masked import bytes_of
 
@@ -55,11 +57,10 @@ def _scale_rows(arrays, numbers, task, worker):
             out[i] = x[i] * factor
 
 
-def _run(task: Task, x: np.ndarray, *others: np.ndarray, numbers: tuple = ()) -> np.ndarray:
-    """The result of a task of (result, x, others) for each element."""
-    out = np.empty(x.shape, x.dtype)
-    launch(task, (out, x, *others), (x.size, *numbers), -(-x.size // BLOCK), x.size)
-    return out
+@functools.lru_cache(maxsize=1024)
+def _prepared(task: Task, dtype, size: int, *numbers: int) -> Launch:
+    """The launch of a task of (result, x, others) for so many elements."""
+    return Launch(task, dtype, (size, *numbers), -(-size // BLOCK), size)
 
 
 def choose(mask: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -68,7 +69,9 @@ def choose(mask: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     >>> choose(np.array([True, False]), np.array([1.0, 2.0]), np.array([3.0, 4.0])).tolist()
     [1.0, 4.0]
     """
-    return _run(_choose, x, y, mask)
+    out = np.empty(x.shape, x.dtype)
+    _prepared(_choose, x.dtype, x.size)(out, x, y, mask)
+    return out
 
 
 def fill(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
@@ -77,7 +80,7 @@ def fill(x: np.ndarray, mask: np.ndarray, value: float) -> np.ndarray:
     >>> fill(np.array([1.0, 2.0]), np.array([True, False]), 5.0).tolist()
     [5.0, 2.0]
     """
-    return _run(_fill, x, mask, np.array([value], x.dtype), numbers=(1,))
+    return _filled(x, mask, np.array([value], x.dtype), 1)
 
 
 def keep(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -86,7 +89,14 @@ def keep(x: np.ndarray, mask: np.ndarray) -> np.ndarray:
     >>> keep(np.array([1.0, np.nan]), np.array([True, False])).tolist()
     [1.0, 0.0]
     """
-    return _run(_fill, x, mask, np.zeros(1, x.dtype), numbers=(0,))
+    return _filled(x, mask, np.zeros(1, x.dtype), 0)
+
+
+def _filled(x: np.ndarray, mask: np.ndarray, value: np.ndarray, where: int) -> np.ndarray:
+    """A copy of x with a number where the mask is 1 or 0."""
+    out = np.empty(x.shape, x.dtype)
+    _prepared(_fill, x.dtype, x.size, where)(out, x, mask, value)
+    return out
 
 
 def scale(x: np.ndarray, mask: np.ndarray, factor: float) -> np.ndarray:
@@ -95,7 +105,9 @@ def scale(x: np.ndarray, mask: np.ndarray, factor: float) -> np.ndarray:
     >>> scale(np.array([1.0, 2.0]), np.array([True, False]), 3.0).tolist()
     [3.0, 0.0]
     """
-    return _run(_scale, x, mask, np.array([factor], x.dtype))
+    out = np.empty(x.shape, x.dtype)
+    _prepared(_scale, x.dtype, x.size)(out, x, mask, np.array([factor], x.dtype))
+    return out
 
 
 def scale_rows(x: np.ndarray, factors: np.ndarray) -> np.ndarray:

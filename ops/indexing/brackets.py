@@ -14,7 +14,7 @@ import numpy as np
 from ops.core import array_of
 from ops.indexing.places import check_bounds
 
-__all__ = ["parse_index", "pick"]
+__all__ = ["numbers_and_slices", "parse_index", "pick"]
 
 EVERYTHING = slice(None)
 INTEGERS = tuple(map(np.dtype, ("int64", "int32")))
@@ -60,8 +60,12 @@ def _check_slice(item: slice) -> slice:
     return item
 
 
-def _numbers_and_slices(index, shape: tuple[int, ...]) -> tuple | None:
-    """The first step of the most common kind of index; None for anything else and for errors."""
+def numbers_and_slices(index, shape: tuple[int, ...]) -> tuple | None:
+    """The first step of the most common kind of index; None for anything else and for errors.
+
+    >>> numbers_and_slices((0, slice(2)), (3, 4)), numbers_and_slices(5, (3, 4))
+    ((0, slice(None, 2, None), Ellipsis), None)
+    """
     items = index if type(index) is tuple else (index,)
     if len(items) > len(shape):
         return None
@@ -95,7 +99,7 @@ def parse_index(index, shape: tuple[int, ...], checked: bool = True) -> tuple[tu
     >>> parse_index((0, [1, 2]), (3, 4))
     ((0, slice(None, None, None), Ellipsis), (array([1, 2]),))
     """
-    basic = _numbers_and_slices(index, shape)
+    basic = numbers_and_slices(index, shape)
     if basic is not None:
         return basic, None
     items = [item if item is None or item is Ellipsis or type(item) in (int, bool, slice)

@@ -12,7 +12,7 @@ import numpy as np
 from ops.broadcasting import sum_to
 from ops.core import Bad, case, op
 from ops.elementwise.pointwise import tensor_only
-from ops.indexing.brackets import BOOL, parse_index, pick
+from ops.indexing.brackets import BOOL, numbers_and_slices, parse_index, pick
 from ops.indexing.places import add_to_places, add_to_rows, from_the_start, inside
 from ops.samples import spaced
 from ops.shape.layout import reshape
@@ -86,6 +86,10 @@ def getitem(input, index):
     array([[2, 0],
            [5, 3]])
     """
+    if type(index) is not np.ndarray:
+        view = numbers_and_slices(index, input.shape)
+        if view is not None:
+            return input[view]
     if _only_arrays(index):
         try:
             return input[index]

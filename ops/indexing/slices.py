@@ -12,7 +12,7 @@ from ops.core import Bad, array_of, case, op
 from ops.dims import wrap_dim
 from ops.elementwise.arithmetic import mul
 from ops.elementwise.pointwise import tensor_only
-from ops.indexing.places import add_to_rows, check_bounds
+from ops.indexing.places import add_to_rows, check_bounds, inside
 from ops.reduction.totals import sum
 from ops.samples import spaced
 from ops.shape.layout import reshape, zeros_like_view
@@ -33,9 +33,9 @@ def _vector(name: str, index, size: int, dim: int, error: type = IndexError,
         raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}")
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got shape {list(index.shape)}")
-    index = index.reshape(-1)
-    check_bounds(index, size, dim, error, negative)
-    return index
+    if not inside(index, size):
+        check_bounds(index, size, dim, error, negative)
+    return index if index.ndim else index.reshape(-1)
 
 
 def _size(input, dim: int) -> int:

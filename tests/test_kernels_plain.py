@@ -141,6 +141,23 @@ def test_gather_and_scatter_add_along_any_dimension(rng, dim):
     np.testing.assert_array_equal(out, expected)  # bit for bit: the order of the index
 
 
+@pytest.mark.parametrize("dim", [0, 1, 2])
+def test_scatter_leaves_the_last_of_several_values(rng, dim):
+    out, shape = rng.standard_normal((4, 5, 6)), [4, 5, 6]
+    shape[dim] = 7
+    index, source = rng.integers(0, out.shape[dim], shape), rng.standard_normal(shape)
+    expected, filled = out.copy(), out.copy()
+    for place in np.ndindex(*shape):
+        target = list(place)
+        target[dim] = index[place]
+        expected[tuple(target)] = source[place]
+        filled[tuple(target)] = -0.0
+    alone = out.copy()
+    assert scatter.scatter(out, index, source, dim) and scatter.scatter(alone, index, -0.0, dim)
+    assert out.tobytes() == expected.tobytes() and alone.tobytes() == filled.tobytes()
+    assert not scatter.scatter(out, index - 1, source, dim)
+
+
 def test_rows_in_tasks_are_the_rows_alone(rng):
     x = rng.standard_normal((60, 700))  # three tasks
     for function in (softmax.softmax, softmax.log_softmax):

@@ -240,9 +240,17 @@ def scattered(g, dim: int, index: np.ndarray, shape: tuple[int, ...]):
     return scatter_add(zeros_like_view(g, shape), dim, index, g)
 
 
+def _is_source(src, index: np.ndarray, out: np.ndarray) -> bool:
+    """Whether ``src`` is a number, or an array of the shape of ``index`` and the dtype of ``out``."""
+    return type(src) is float or type(src) is int or (
+        type(src) is np.ndarray and src.dtype == out.dtype and src.shape == index.shape)
+
+
 def _value_cases(rng):
     yield from scatter_cases(rng, False)
     yield case(spaced(rng, (3, 4)), 1, rng.integers(0, 4, (3, 5)), 7.0)
+    yield case(spaced(rng, (90, 60)), 1, rng.integers(0, 60, (90, 7)), 7.0)
+    yield case(spaced(rng, (90, 60)), 0, np.argsort(rng.random((90, 60)), axis=0), spaced(rng, (90, 60)))
 
 
 @op(
@@ -259,13 +267,17 @@ def scatter_values(input, dim, index, src):
     array([5., 0., 5.])
     """
     dim = wrap_dim(dim, input.ndim)
+    out = np.array(input, order="C")
+    if _alike(out, index, dim) and _is_source(src, index, out):
+        inside = _kernels.scatter(out, _long(index), src, dim)
+        if inside:
+            return out
     _element_index("scatter", index, input, dim)
     _in_bounds(index, input, dim)
     if isinstance(src, (np.ndarray, np.generic)):
         src = _checked_source("scatter", input, dim, index, src)
     elif not isinstance(src, (int, float)):
         tensor_only(src)
-    out = np.array(input, order="C")
     if index.size:
         places = places_along(index, dim, input.shape) if input.ndim > 1 else index
         out.reshape(-1)[places] = src

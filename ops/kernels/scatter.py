@@ -1,4 +1,4 @@
-"""Scatter with accumulation and gather: sums into places that an integer array names.
+"""Scatter and gather: values written to, added to and read from places that an integer array names.
 
 Places that occur several times are summed in the order of the index, always the same one: the work is
 cut across rows or columns of the output, never across the index. Along the last
@@ -19,9 +19,9 @@ from .maps import parameters
 from .masked import integers_of
 from .simd import pointer_shift
 
-__all__ = ["embedding_backward", "gather", "index_add", "index_put", "scatter_add"]
+__all__ = ["embedding_backward", "gather", "index_add", "index_put", "scatter", "scatter_add"]
 
-# Numbers of the first two kernels: blocks, places in a block, strips of an index in a block, their length,
+# Numbers of the first three kernels: blocks, places in a block, strips of an index in a block, their length,
 # elements side by side at a place, and whether a strip goes along these or along the places.
 
 
@@ -62,6 +62,24 @@ def _scatter_add(arrays, numbers, task, worker):
 
 
 @Task
+def _scatter(arrays, numbers, task, worker):
+    """out[b, index[b, k, i], i] = source[b, k, i], the last one in the order of k, or one number, step 0."""
+    size, strips, length, inner, along = numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
+    step, missing = numbers[6], False
+    for b in range(numbers[0]):
+        out = pointer_shift(arrays[0], b * size * inner)
+        for strip in range(b * strips, (b + 1) * strips):
+            source = pointer_shift(arrays[1], strip * length * step)
+            index = pointer_shift(integers_of(arrays[2]), strip * length)
+            for i in range(length):
+                if 0 <= index[i] < size:
+                    out[index[i] * inner + i * along] = source[i * step]
+                else:
+                    missing = True
+    integers_of(arrays[3])[0] = missing
+
+
+@Task
 def _index_add(arrays, numbers, task, worker):
     """out[index[k], j] += alpha source[k, j] in the order of k, but for index[k] = skip."""
     alpha, index, width, skip = arrays[3][0], integers_of(arrays[2]), numbers[1], numbers[2]
@@ -73,12 +91,16 @@ def _index_add(arrays, numbers, task, worker):
 
 
 @functools.lru_cache(maxsize=1024)
-def _prepared(task: Task, dtype, shape: tuple, index_shape: tuple, dim: int) -> Launch:
-    """A launch over an array and an index of these shapes, which are the same but for dimension ``dim``."""
+def _prepared(task: Task, dtype, shape: tuple, index_shape: tuple, dim: int, step: int = 1) -> Launch:
+    """A launch over an array and an index of these shapes, which are the same but for dimension ``dim``.
+
+    The source has the shape of the index, or, with a ``step`` of 0, one element.
+    """
     dim %= len(shape)
     blocks, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1:])
     strips = (1, index_shape[dim]) if inner == 1 else (index_shape[dim], inner)
-    return Launch(task, dtype, (blocks, shape[dim], *strips, inner, inner > 1), 1, math.prod(index_shape))
+    numbers = (blocks, shape[dim], *strips, inner, inner > 1, step)
+    return Launch(task, dtype, numbers, 1, math.prod(index_shape))
 
 
 def gather(x: np.ndarray, index: np.ndarray, dim: int = -1) -> tuple[np.ndarray, bool]:
@@ -110,6 +132,22 @@ def scatter_add(out: np.ndarray, index: np.ndarray, source: np.ndarray, dim: int
     missing = np.empty(1, np.int64)
     _prepared(_scatter_add, out.dtype, out.shape, index.shape, dim)(
         out, np.ascontiguousarray(source), np.ascontiguousarray(index), missing)
+    return not missing[0]
+
+
+def scatter(out: np.ndarray, index: np.ndarray, source, dim: int = -1) -> bool:
+    """Write source (..., k, ...), or one number, to contiguous out (..., n, ...) at index (..., k, ...).
+
+    Returns whether all numbers of the index were places.
+
+    >>> out = np.zeros((1, 3))
+    >>> scatter(out, np.array([[2, 0, 2]]), np.array([[1.0, 2.0, 3.0]])), out.tolist()
+    (True, [[2.0, 0.0, 3.0]])
+    """
+    missing, step = np.empty(1, np.int64), int(isinstance(source, np.ndarray))
+    source = np.ascontiguousarray(source, out.dtype)
+    _prepared(_scatter, out.dtype, out.shape, index.shape, dim, step)(
+        out, source, np.ascontiguousarray(index), missing)
     return not missing[0]
 
 

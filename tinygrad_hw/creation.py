@@ -24,7 +24,8 @@ def finish(array: np.ndarray, out, device, requires_grad: bool) -> Tensor:
     >>> finish(np.ones(2), None, "cpu", True)
     tensor([1., 1.], dtype=tinygrad_hw.float64, requires_grad=True)
     """
-    check_device(device)
+    if device is not None:
+        check_device(device)
     if out is not None:
         return out.receive(array)
     result = Tensor._wrap(array)
@@ -42,8 +43,11 @@ def checked_size(size: tuple, name: str) -> tuple[int, ...]:
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
     for n in size:
-        if type(n) is int and n >= 0:
-            continue
+        if type(n) is not int or n < 0:
+            break
+    else:
+        return size
+    for n in size:
         if not isinstance(n, (numbers.Integral, Tensor)) or isinstance(n, bool):
             raise TypeError(f"{name}(): argument 'size' must be tuple of ints, but found element of "
                             f"type {type(n).__name__} in {size}")

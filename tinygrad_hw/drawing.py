@@ -206,7 +206,8 @@ def normal(
     if type(center) is type(spread) is float:
         if spread != 1:
             values *= spread
-        values += center
+        if center != 0:
+            values += center
     else:
         values = np.asarray(values * spread + center, dtype)
     return finish(values, out, device, requires_grad)

@@ -41,10 +41,13 @@ def elementwise(task: Task, cost: int, x: np.ndarray, other: np.ndarray | None =
     >>> sigmoid(np.zeros((2, 3)).T).shape
     (3, 2)
     """
-    out = np.empty_like(x)
     # A task gets bare addresses: what differs in anything must not reach it.
-    if type(x) is not np.ndarray or x.strides != out.strides:
-        x = _in_layout(x, out)
+    if type(x) is np.ndarray and x.flags.c_contiguous:
+        out = np.empty(x.shape, x.dtype)
+    else:
+        out = np.empty_like(x)
+        if type(x) is not np.ndarray or x.strides != out.strides:
+            x = _in_layout(x, out)
     launch, little, further = _prepared(task, x.dtype, x.size, cost, numbers)
     if other is None:
         arrays = (out, x, *further)

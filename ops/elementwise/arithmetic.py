@@ -264,10 +264,10 @@ def sign(input):
     array([ 1.,  0., -1.,  0.])
     """
     tensor_only(input)
-    if input.dtype.kind == "b":
-        return input.copy()
     if several(input):
         return _pieces.sign(input)
+    if input.dtype.kind == "b":
+        return input.copy()
     # unlike np.sign this makes NaN 0
     return np.subtract(np.greater(input, 0), np.less(input, 0), dtype=input.dtype)
 

@@ -199,7 +199,7 @@ def clamp(input, min=None, max=None):
     if input.dtype.kind == "f" and type(min) in _BOUNDS and type(max) in _BOUNDS and min is not max:
         # a bound 0 has two signs, one for each way
         if several(input) and (min != 0 != max or large(input)):
-            return _pieces.clip(input, *_limits(min, max))
+            return _pieces.clip(input, -math.inf if min is None else min, math.inf if max is None else max)
         input = input if min is None else np.maximum(input, min)
         return input if max is None else np.minimum(input, max)
     bounds = [bound for bound in (min, max) if bound is not None]

@@ -130,13 +130,13 @@ def lerp(input, end, weight):
     """
     tensor_only(input, end)
     dtype = input.dtype
+    if type(weight) is float and end.dtype is dtype and end.shape == input.shape and several(input):
+        return _pieces.lerp(input, end, weight)
     for name, value in (("end", end), ("weight", weight)):
         if type(value) is not float and hasattr(value, "dtype") and value.dtype != dtype:
             raise RuntimeError(f"lerp: expected dtype {dtype} for `{name}` but got dtype {value.dtype}")
     if dtype.kind != "f":
         raise not_implemented("lerp", dtype)
-    if type(weight) is float and several(input) and end.shape == input.shape:
-        return _pieces.lerp(input, end, weight)
     change = pointwise(np.subtract, end, input)
     near = pointwise(np.add, input, pointwise(np.multiply, change, weight))
     # from the nearer side, so that a weight of 1 gives the end exactly

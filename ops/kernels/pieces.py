@@ -90,7 +90,9 @@ def _leaky_slope(arrays, numbers, task, worker):
 
 
 def clip(x: np.ndarray, low: float = -math.inf, high: float = math.inf) -> np.ndarray:
-    """Every element held between two bounds, the upper one first in rank; NaN stays, a NaN bound makes all NaN.
+    """Every element held between two bounds, the upper one first in rank.
+
+    NaN stays, and a bound that is NaN makes all NaN.
 
     >>> clip(np.array([-2.0, 0.5, np.nan]), 0).tolist(), clip(np.array([0.5]), math.nan).tolist()
     ([0.0, 0.5, nan], [nan])

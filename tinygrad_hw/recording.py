@@ -25,8 +25,8 @@ _new = object.__new__
 def record(op: Op, args: tuple, kwargs: dict):
     """Compute an op on the arrays of its arguments and record it if a gradient may be asked for.
 
-    Here are the calls without keywords or sequences of Tensors of an op that computes new arrays at once; `link`
-    records all others.
+    Here are the calls without keywords or sequences of Tensors, of an op that computes new arrays at once;
+    `link` records all others.
     """
     if kwargs or not op.simple:
         way = _record_view if op.view else _record_parts if op.parts else _record_other

@@ -12,7 +12,18 @@ import numpy as np
 
 from ops.core import Op
 from tinygrad_hw.autograd.callers import call_site, inside
-from tinygrad_hw.autograd.graph import ARGUMENT, OUTPUT, PLAIN, OpNode, link, numbers, plan_of, shape_of
+from tinygrad_hw.autograd.graph import (
+    OUTPUT,
+    PLAIN,
+    SHAPE,
+    OpNode,
+    edges_of,
+    link,
+    numbers,
+    plan_of,
+    save_several,
+    shape_of,
+)
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.memory import View
 from tinygrad_hw.tensor import Tensor, unwrap
@@ -25,8 +36,7 @@ _new = object.__new__
 def record(op: Op, args: tuple, kwargs: dict):
     """Compute an op on the arrays of its arguments and record it if a gradient may be asked for.
 
-    Here are the calls without keywords or sequences of Tensors, of an op that computes new arrays at once;
-    `link` records all others.
+    Here are the calls without keywords of an op that computes new arrays at once; `link` records all others.
     """
     if kwargs or not op.simple:
         way = _record_view if op.view else _record_parts if op.parts else _record_other
@@ -35,10 +45,8 @@ def record(op: Op, args: tuple, kwargs: dict):
     for value in args:
         if isinstance(value, Tensor):
             arrays.append(value.array)
-        elif type(value) in PLAIN or unwrap(value) is value:
-            arrays.append(value)
         else:
-            return _record_other(op, args, kwargs)
+            arrays.append(value if type(value) in PLAIN else unwrap(value))
     try:
         computed = op.forward(*arrays)
     except Exception as error:
@@ -69,6 +77,12 @@ def record(op: Op, args: tuple, kwargs: dict):
                 edges.append(edge)
                 array = arrays[position]
                 fits.append((array.shape, array.dtype))
+        elif type(value) is tuple or type(value) is list:
+            several, shapes = edges_of(value)
+            if any(several):
+                wanted |= bit
+                edges += several
+                fits.append(shapes)
     if not wanted or result.array.dtype.kind != "f":
         return results
     node = _new(OpNode)
@@ -91,12 +105,15 @@ def record(op: Op, args: tuple, kwargs: dict):
                 saved.append(value.array)
             else:
                 value = args[position]
-                if isinstance(value, Tensor):
+                if source == SHAPE:
+                    value = shape_of(arrays[position] if isinstance(value, Tensor) else value)
+                elif isinstance(value, Tensor):
+                    counter = value._version_counter
+                    origin = counter, counter[0], value._history
                     value = arrays[position]
-                    if source == ARGUMENT:
-                        counter = args[position]._version_counter
-                        origin = counter, counter[0], args[position]._history
-                saved.append(value if source == ARGUMENT else shape_of(value))
+                elif type(value) is tuple or type(value) is list:
+                    origin, value = save_several(value)
+                saved.append(value)
             origins.append(origin)
     result._history = node, 0
     return results

@@ -250,7 +250,7 @@ def unwrap(value):
     if kind is tuple or kind is list:
         for item in value:
             if type(item) not in PLAIN:
-                return kind(map(unwrap, value))
+                return kind([item.array if isinstance(item, Tensor) else unwrap(item) for item in value])
         return value
     if isinstance(value, Tensor):
         return value.array

@@ -235,7 +235,8 @@ clip = clamp
 
 def _bound_cases(rng):
     yield from (case(spaced(rng, shape, -3, 3), 0.3) for shape in ((), (2, 3), (0, 3)))
-    yield case(spaced(rng, (2, 3), -3, 3.3), spaced(rng, (2, 1), -1, 2))
+    yield case(spaced(rng, (3, 3), -3, 3.3), spaced(rng, (3, 1), -2, 2))
+    yield case(spaced(rng, (2, 3), -3, 3.3), spaced(rng, (2, 3), -2, 2))
 
 
 @op(

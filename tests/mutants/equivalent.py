@@ -33,6 +33,8 @@ SET_ASIDE = {
             ([f"{op}.{argument}" for op in ("maximum", "minimum", "fmax", "fmin")
               for argument in ("input", "other")], ("input", "other")),
             (("clamp.input", "clamp.min", "clamp.max"), ("input", "min", "max")),
+            (("clamp_min.input", "clamp_min.min"), ("input", "min")),
+            (("clamp_max.input", "clamp_max.max"), ("input", "max")),
             (("copysign.input",), ("input", "ans")),
             (("absolute_error.input", "absolute_error.target"), ("input", "target")),
             (("amax.input", "amin.input", "max_all.input", "min_all.input", "median_all.input",
@@ -51,7 +53,8 @@ SET_ASIDE = {
         "fm??.other: wrong value saved (ans for other)",
         "clamp.input: wrong value saved (ans for max)",
         "clamp.min: wrong value saved (ans for min)",
-        "clamp.max: wrong value saved (ans for max)"],
+        "clamp.max: wrong value saved (ans for max)",
+        "clamp_m??.*: wrong value saved (ans for m??)"],
     "the result is 0 where the input is, and otherwise only where log(other) is": [
         "xlogy.input: wrong value saved (ans for input)"],
     "the indices name a set of places, whose order does not matter": [

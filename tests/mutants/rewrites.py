@@ -84,12 +84,14 @@ def planted(mutant: Rewrite):
 _ENGINE = "tinygrad_hw.autograd.engine"
 _GRAPH = "tinygrad_hw.autograd.graph"
 _MEMORY = "tinygrad_hw.memory:SharedMemory"
+_RECORDING = "tinygrad_hw.recording"
 _STATE = "tinygrad_hw.nn.state:State"
 _UPDATE = "ops.update"
 _AUTOGRAD, _HOOKS = "tests/test_autograd.py", "tests/test_hooks_and_modes.py"
 _INPLACE, _VIEWS = "tests/test_inplace.py", "tests/test_inplace_views.py"
 _KEPT = "tests/test_graph_memory.py"
 _SUMS = "tests/test_accumulation.py"
+_RECORDED = "tests/test_recording.py"
 _OPTIM, _STEPS, _NN = "tests/test_optim.py", "tests/test_update.py", "tests/test_nn.py"
 
 _ENGINE_MUTANTS = {
@@ -206,6 +208,8 @@ _INPLACE_MUTANTS = {
     f"{_MEMORY}._refresh_view": [
         ("siblings do not notice a change", "if view.seen == self._version_counter[0]:", "if True:",
          f"{_VIEWS}::test_siblings_notice_the_change"),
+        ("a view's node is never made", "(unlinked[5], 0), None", "None, None",
+         f"{_RECORDED}::test_a_view_keeps_the_history_that_its_source_had"),
     ],
     f"{_MEMORY}._check_inplace": [
         ("leaves may be changed in place", "if edge is not None and type(edge[0]) is Accumulate:",
@@ -218,6 +222,29 @@ _INPLACE_MUTANTS = {
     f"{_GRAPH}:Overwrite.backward": [
         ("overwritten values still receive the gradient", "else np.zeros_like(g)", "else g",
          f"{_INPLACE}::test_overwriting_keeps_requires_grad_and_gives_zeros"),
+    ],
+    f"{_RECORDING}:record": [
+        ("changes of saved arguments go unnoticed", "origin = counter, counter[0], value._history",
+         "origin = [0], 0, value._history", f"{_INPLACE}::test_stale_saved_value_is_named"),
+        ("changes of saved results go unnoticed", "origin = value._version_counter, 0, position",
+         "origin = [0], 0, position", f"{_RECORDED}::test_a_saved_result_is_the_one_that_was_returned"),
+        ("saved arguments lose their history", "counter[0], value._history", "counter[0], None",
+         f"{_AUTOGRAD}::test_third_order"),
+        ("integers have a history", 'or result.array.dtype.kind != "f"', "",
+         f"{_RECORDED}::test_only_what_needs_a_gradient_is_recorded"),
+        ("defaults are left out", "args += op.defaults[len(args):]", "pass",
+         f"{_RECORDED}::test_gradients_do_not_depend_on_how_a_call_is_written"),
+    ],
+    f"{_RECORDING}:_record_view": [
+        ("views have versions of their own", "computed, view, source._version_counter",
+         "computed, view, [0, None]", f"{_INPLACE}::test_versions_count_changes_and_are_shared_by_views"),
+        ("a view of a view forgets the first", "(*before.steps, step)", "(step,)", f"{_VIEWS}::test_views"),
+        ("a view's node is numbered when it is made", "call_site(), next(numbers)]", "call_site(), -10**9]",
+         f"{_RECORDED}::test_a_views_node_tells_where_and_when_the_view_was_taken"),
+    ],
+    f"{_RECORDING}:_record_parts": [
+        ("all parts are the first output", "result._history = node, place", "result._history = node, 0",
+         f"{_RECORDED}::test_parts_are_outputs_of_one_node"),
     ],
     "tinygrad_hw.tensor:Tensor.detach": [
         ("detach() has versions of its own", "result._version_counter = self._version_counter", "pass",

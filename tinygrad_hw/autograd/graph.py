@@ -19,7 +19,8 @@ from ops.core import Op, Traced
 from tinygrad_hw.autograd.callers import call_site, inside, line_of
 
 __all__ = ["ARGUMENT", "OUTPUT", "PLAIN", "SHAPE", "Accumulate", "Edge", "Node", "OpNode", "Overwrite",
-           "Plan", "link", "link_view", "node_number", "numbers", "plan_of", "shape_of"]
+           "Plan", "edges_of", "link", "link_view", "node_number", "numbers", "plan_of", "save_several",
+           "shape_of"]
 
 Edge = tuple["Node", int]
 numbers = itertools.count(0, -1)
@@ -218,6 +219,21 @@ def plan_of(op: Op, wanted: int) -> Plan:
     return op.plans.setdefault(wanted, Plan(op, wanted))
 
 
+def edges_of(values) -> tuple[list, list]:
+    """The edge of each of several arguments, and its shape and dtype; None where no gradient is needed."""
+    edges, fits = [], []
+    for value in values:
+        edge = fit = None
+        if isinstance(value, Traced):
+            edge = value._history if value._view is None else value._edge()
+            if edge is not None:
+                array = value.stored if value.deferred else value.array
+                fit = array.shape, array.dtype
+        edges.append(edge)
+        fits.append(fit)
+    return edges, fits
+
+
 def link(op: Op, values: tuple, results, site: tuple | None = None) -> OpNode | None:
     """The node that records ``results = op(*values)``, or None if no argument needs a gradient.
 
@@ -237,15 +253,10 @@ def link(op: Op, values: tuple, results, site: tuple | None = None) -> OpNode | 
                 array = value.stored if value.deferred else value.array
                 fits.append((array.shape, array.dtype))
         elif type(value) is tuple or type(value) is list:
-            several, shapes = [], []
-            for item in value:
-                edge = item._edge() if isinstance(item, Traced) else None
-                several.append(edge)
-                array = None if edge is None else item.stored if item.deferred else item.array
-                shapes.append(edge and (array.shape, array.dtype))
+            several, shapes = edges_of(value)
             if any(several):
                 wanted |= bit
-                edges.extend(several)
+                edges += several
                 fits.append(shapes)
     if not wanted:
         return None
@@ -311,7 +322,7 @@ class OpNode(Node):
                     origin = (counter, counter[0], value._history)
                     value = value.stored if value.deferred else value.array
                 elif kind is tuple or kind is list:
-                    origin, value = _save_several(value)
+                    origin, value = save_several(value)
             elif source == OUTPUT:
                 value = results[position]
                 counter = value._version_counter
@@ -405,7 +416,7 @@ class OpNode(Node):
             self.freed_at = where
 
 
-def _save_several(values) -> tuple:
+def save_several(values) -> tuple:
     """The origins of the Tensors in a sequence (None without any), and the sequence with arrays."""
     for value in values:
         if type(value) not in PLAIN and isinstance(value, Traced):

@@ -42,7 +42,7 @@ METHODS = """
     gather hsplit index_add index_copy index_fill index_put index_select masked_fill masked_scatter
     masked_select moveaxis movedim narrow nonzero ravel repeat_interleave roll rot90 scatter scatter_add
     scatter_reduce select split squeeze swapaxes swapdims t take take_along_dim tensor_split transpose
-    tril triu unbind unflatten unfold unsqueeze vsplit view_as expand_as reshape_as
+    tril triu unbind unflatten unfold unsqueeze vsplit
 
     cholesky corrcoef cov det diagflat digamma dist gcd heaviside inverse lcm lgamma matrix_exp matrix_power
     nanquantile pinverse quantile
@@ -127,6 +127,18 @@ def _method(op):
     return method
 
 
+def _like_another(op, function):
+    """The method ``x.view_as(other)``, which is ``function``, by the op that takes the other's shape."""
+
+    @functools.wraps(function.forward)
+    def method(self, other):
+        if isinstance(other, Tensor):
+            return self.record(op, (self, other.array_shape), _NO_OPTIONS)
+        return function(self, other)
+
+    return method
+
+
 def _composite_method(op, most: int):
     """The same for an op that is written with ops; ``most`` arguments need no check of flags."""
     forward = op.forward
@@ -195,6 +207,8 @@ for _name in IN_PLACE:
     setattr(Tensor, _name + "_", _in_place(getattr(ops, _name)))
 for _name in ("expand", "flip", "permute", "repeat", "reshape", "tile"):
     setattr(Tensor, _name, _varargs(getattr(ops, _name)))
+for _name in ("expand", "reshape", "view"):
+    setattr(Tensor, _name + "_as", _like_another(getattr(ops, _name), getattr(ops, _name + "_as")))
 
 for _name, _op in dict(
     add="add",

@@ -106,7 +106,7 @@ def record(op: Op, args: tuple, kwargs: dict):
             else:
                 value = args[position]
                 if source == SHAPE:
-                    value = shape_of(arrays[position] if isinstance(value, Tensor) else value)
+                    value = shape_of(arrays[position] if position < len(arrays) else value)
                 elif isinstance(value, Tensor):
                     counter = value._version_counter
                     origin = counter, counter[0], value._history
@@ -163,12 +163,12 @@ def _record_parts(op: Op, args: tuple, kwargs: dict):
     node = link(op, op.bind(args, kwargs), ()) if recording and source.array.dtype.kind == "f" else None
     if node is not None:
         node.outputs = len(arrays)
-    results = []
+    results, further, options = [], args[1:], {}
     for place, array in enumerate(arrays):
         result, view = _new(Tensor), _new(View)
         result.array, result._view, result._version_counter = array, view, counter
         view.base, view.seen, view.recorded, view.unlinked = base, counter[0], recorded, None
-        view.steps = (*steps, (_part, (op, args[1:], kwargs, place), {}))
+        view.steps = (*steps, (_part, (op, further, kwargs, place), options))
         if node is not None:
             result._history = node, place
         results.append(result)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ops.core import Bad, array_of, case, composite, op
+from ops.core import Bad, array_of, case, composite, op, shape_of
 from ops.dims import wrap_dim
 from ops.indexing.items import add_at
 from ops.indexing.spans import narrow
@@ -271,8 +271,8 @@ def _joined(g: list, tensor_shape, split_size_or_sections, dim):
     return cat(pieces, dim)
 
 
-def _at_least_1d(name: str, input) -> None:
-    if input.ndim == 0:
+def _at_least_1d(name: str, shape: tuple) -> None:
+    if not shape:
         raise RuntimeError(f"{name} expects at least a 1-dimensional tensor, but got a tensor with 0 dims")
 
 
@@ -305,7 +305,7 @@ def split(tensor, split_size_or_sections, dim=0):
     >>> split(np.arange(5), 2)
     (array([0, 1]), array([2, 3]), array([4]))
     """
-    _at_least_1d("split", tensor)
+    _at_least_1d("split", tensor.shape)
     dim = wrap_dim(dim, tensor.ndim)
     size, sections = tensor.shape[dim], split_size_or_sections
     if not hasattr(sections, "__iter__"):
@@ -346,10 +346,11 @@ def chunk(input, chunks, dim=0):
     >>> chunk(np.arange(5), 3)
     (array([0, 1]), array([2, 3]), array([4]))
     """
-    _at_least_1d("chunk", input)
+    shape = shape_of(input)
+    _at_least_1d("chunk", shape)
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    size = input.shape[wrap_dim(dim, input.ndim)]
+    size = shape[wrap_dim(dim, len(shape))]
     return split(input, -(-size // chunks) if size else (0,) * chunks, dim)
 
 
@@ -376,7 +377,7 @@ def tensor_split(input, indices_or_sections, dim=0):
     >>> tensor_split(np.arange(5), 2)
     (array([0, 1, 2]), array([3, 4]))
     """
-    _at_least_1d("tensor_split", input)
+    _at_least_1d("tensor_split", shape_of(input))
     size, sections = input.shape[wrap_dim(dim, input.ndim)], array_of(indices_or_sections)
     if np.ndim(sections) == 0:
         sections = int(sections)

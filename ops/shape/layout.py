@@ -6,6 +6,7 @@ and `ops.shape.arrange` with copies in another arrangement.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -99,7 +100,7 @@ def _reshaped(input: np.ndarray, shape) -> np.ndarray:
     shape = (shape,) if isinstance(shape, int) else tuple(shape)
     try:
         result = input.reshape(shape)
-        if not shape or min(shape) >= -1:  # NumPy takes any negative number for -1
+        if result.shape == shape or min(shape) >= -1:  # NumPy takes any negative number for -1
             return result
     except ValueError:
         pass
@@ -187,12 +188,17 @@ def flatten(input, start_dim=0, end_dim=-1):
     >>> flatten(np.ones((2, 3, 4)), 1).shape
     (2, 12)
     """
-    start, end = wrap_dim(start_dim, input.ndim), wrap_dim(end_dim, input.ndim)
+    return input.reshape(_flat(input.shape, start_dim, end_dim))
+
+
+@functools.lru_cache(maxsize=1024, typed=True)  # True is no dimension
+def _flat(shape: tuple[int, ...], start_dim: int, end_dim: int) -> tuple[int, ...]:
+    """The shape with the dimensions from ``start_dim`` to ``end_dim`` merged."""
+    start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim, got "
-                           f"{start_dim} and {end_dim} for shape {list(input.shape)}")
-    sizes = input.shape
-    return input.reshape((*sizes[:start], math.prod(sizes[start:end + 1]), *sizes[end + 1:]))
+                           f"{start_dim} and {end_dim} for shape {list(shape)}")
+    return (*shape[:start], math.prod(shape[start:end + 1]), *shape[end + 1:])
 
 
 # ------------------------------------------------------------------ dimensions of size 1

@@ -17,6 +17,7 @@ import ops
 from ops.broadcasting import sum_to
 from ops.core import Op, Traced
 from tinygrad_hw.autograd.callers import call_site, inside, line_of
+from tinygrad_hw.layout import Size
 
 __all__ = ["ARGUMENT", "OUTPUT", "PLAIN", "SHAPE", "Accumulate", "Edge", "Node", "OpNode", "Overwrite",
            "Plan", "edges_of", "link", "link_view", "node_number", "numbers", "plan_of", "save_several",
@@ -170,7 +171,7 @@ class Overwrite(Node):
 
 ARGUMENT, OUTPUT, SHAPE = range(3)
 """Where a value comes from that a rule needs."""
-PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...)))
+PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...), Size))
 """Types of arguments that hold no Tensor."""
 
 

@@ -10,10 +10,9 @@ from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, dtype_of, op, shape_of
 from ops.elementwise.arithmetic import add, mul, neg, square, sub
 from ops.elementwise.combining import xlogy
-from ops.elementwise.comparison import eq
 from ops.elementwise.division import div
 from ops.elementwise.exponential import exp, log
-from ops.elementwise.masking import where, zero_where
+from ops.elementwise.masking import where
 from ops.lazy import LazyModule
 from ops.loss.regression import (
     BAD_LOSS,
@@ -56,8 +55,7 @@ def _kl_reference(input, target, reduction="mean", log_target=False):
 
 def _divergence_slope(g, input, target, reduction):
     """The cotangent times log(target) + 1 - input; like that of `xlogy` it is NaN at 0."""
-    logs = zero_where(log(target), eq(target, 0))
-    slope = sub(add(logs, div(target, target)), input)
+    slope = sub(add(log(target), div(target, target)), input)
     return mul(part_of(g, shape_of(input), reduction), slope)
 
 

@@ -120,7 +120,7 @@ def swapaxes(input, axis0, axis1):
 
 
 @op(grad=dict(input=lambda g: t(g)), view=True,
-    samples=lambda rng: (case(spaced(rng, shape)) for shape in ((), (3,), (2, 3), (0, 2))),
+    samples=lambda rng: (case(spaced(rng, shape)) for shape in ((), (3,), (2, 3), (2, 2), (0, 2))),
     reference=np.transpose,
     bad=[Bad((np.ones((2, 3, 4)),), {}, RuntimeError, r"t\(\) expects a tensor with <= 2 dim.*3D")])
 def t(input):

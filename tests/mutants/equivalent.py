@@ -20,9 +20,9 @@ SET_ASIDE = {
     "only where nothing is reduced or repeated has the gradient the cotangent's shape; there it is the "
     "cotangent": [
         f"{name}.input: passed through" for name in (
-            "expand", "sum_to", "squeeze", "repeat", "repeat_each", "narrow", "sum", "mean", "prod",
-            "logsumexp", "amax", "amin", "max_all", "min_all", "median_all", "nanmedian_all", "max_dim",
-            "min_dim", "median_dim", "nanmedian_dim", "kthvalue", "mode")],
+            "expand", "sum_to", "along_axis", "squeeze", "repeat", "repeat_each", "narrow", "sum", "mean",
+            "prod", "logsumexp", "amax", "amin", "max_all", "min_all", "median_all", "nanmedian_all",
+            "max_dim", "min_dim", "median_dim", "nanmedian_dim", "kthvalue", "mode")],
     "the gradient is constant between kinks, so it does not depend on this value": [
         f"{name}: graph lost ({value})" for names, values in (
             (("abs.input", "threshold.input", "hardtanh.input", "relu6.input", "hardsigmoid.input",
@@ -62,7 +62,8 @@ SET_ASIDE = {
         "index_fill.input: stale value (index)", "index_fill.value: stale value (index)"],
     "both pieces have the slope 1 at the bound": ["celu.input: wrong tie (bound)"],
     "one rule gives the gradients of all arguments, and is handed what any of them needs": [
-        f"{op}.{argument}: {kind} ({value})" for op in ("convolution", "convolution_block")
+        f"{op}.{argument}: {kind} ({value})"
+        for op in ("convolution", "convolution_block", "signal_convolution")
         for argument, values in (("input", ("input",)), ("weight", ("weight",)),
                                  ("bias", ("input", "weight", "places")))
         for kind in ("stale value", "graph lost") for value in values] + [

@@ -211,7 +211,6 @@ class Op:
         ruled: ``(bit, position)`` of each argument with a rule; the bits name sets of them.
         plans: by such a set, what whoever records the op keeps for these rules.
         chain: ``chain(*arguments)`` gives the `Chain` that begins with this op, or None.
-        simple: whether a call computes new arrays, at once.
         any_layout: whether images may be channels-last in memory; if so the result is, too.
     """
 
@@ -239,8 +238,7 @@ class Op:
         self.result_type = results_type(self.name, outputs) if outputs else None
         self.samples, self.reference = samples, reference
         self.bad, self.exempt = tuple(bad), exempt or {}
-        self.any_layout = any_layout
-        self.begin_chains(chain)
+        self.chain, self.any_layout = chain, any_layout
         if isinstance(grad, Joint):
             self.joint = self._rule(grad.names[0], grad.function, given=2)
             self.rules = {name: Rule(grad.alone(name), self.joint.needs) for name in grad.names}
@@ -249,11 +247,6 @@ class Op:
         self.ruled = tuple((1 << bit, self.parameters.index(name)) for bit, name in enumerate(self.rules))
         self.plans: dict = {}
         TABLE[self.name] = self
-
-    def begin_chains(self, chain: Callable | None) -> None:
-        """Let chains begin with this op; see `chain`."""
-        self.chain = chain
-        self.simple = not (chain or self.parts or self.view)
 
     def _rule(self, name: str, function: Callable, given: int = 1) -> Rule:
         """The rule of an argument; its first ``given`` parameters are no needs."""

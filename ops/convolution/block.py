@@ -161,4 +161,4 @@ def _first_block(input_shape, weight_shape, stride, padding, dilation) -> Block:
 
 
 Chain.register(Block)
-convolution.begin_chains(start_block)
+convolution.chain = start_block

@@ -17,7 +17,7 @@ from . import scatter
 from .jit import jit
 from .launch import Launch, Task
 from .masked import integers_of
-from .separable import AxisMap, map_planes, map_planes_backward
+from .separable import AxisMap, PlanesMap, map_planes, map_planes_backward
 from .simd import pointer_shift
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "adaptive_max_pool2d", "avg_pool2d",
@@ -25,6 +25,7 @@ __all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "adaptive_max_
            "scatter_planes"]  # fmt: skip
 
 _TASK = 16384  # elements of a task, about
+_INT64 = np.dtype(np.int64)
 
 
 @jit
@@ -135,7 +136,7 @@ def _max_over_windows(x, rows, row_step, columns, column_step):
 @functools.lru_cache(maxsize=1024)
 def _prepared_2x2(dtype, shape, kernel, stride, padding, dilation, output_size) -> Launch | None:
     """The launch of max pooling if the windows are of 2 x 2 side by side, else None."""
-    planes, height, width = shape
+    planes, (height, width) = math.prod(shape[:-2]), shape[-2:]
     fits = 2 * output_size[0] <= height and 2 * output_size[1] <= width and dtype.kind == "f"
     if not (fits and kernel == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)):
         return None
@@ -145,24 +146,26 @@ def _prepared_2x2(dtype, shape, kernel, stride, padding, dilation, output_size) 
 
 
 def max_pool2d(x: np.ndarray, kernel, stride, padding, dilation, output_size):
-    """Maximum of every window of planes (P, H, W), and its int64 place in the flat H * W plane.
+    """Maximum of every window of planes (..., H, W), and its int64 place in the flat H * W plane.
 
     The other arguments are pairs. ``output_size`` is (Ho, Wo), since floor or ceil is the caller's
-    choice. Both results are (P, Ho, Wo) (torch.nn.functional.max_pool2d with return_indices=True).
+    choice. Both results are (..., Ho, Wo) (torch.nn.functional.max_pool2d with return_indices=True).
 
     >>> x = np.arange(4.0).reshape(1, 2, 2)
     >>> values, indices = max_pool2d(x, (2, 2), (2, 2), (0, 0), (1, 1), (1, 1))
     >>> values.item(), indices.item()
     (3.0, 3)
     """
-    run = _prepared_2x2(x.dtype, x.shape, kernel, stride, padding, dilation, output_size)
+    shape, mapped = x.shape, x.shape[:-2] + output_size
+    run = _prepared_2x2(x.dtype, shape, kernel, stride, padding, dilation, output_size)
     if run is not None:
-        values = np.empty((len(x), *output_size), x.dtype)
-        indices = np.empty(values.shape, np.int64)
+        values, indices = np.empty(mapped, x.dtype), np.empty(mapped, _INT64)
         run(values, np.ascontiguousarray(x), indices)
         return values, indices
-    rows, columns = max_windows(x.shape[1:], output_size, kernel, stride, padding, dilation)
-    return _max_over_windows(x, rows, dilation[0], columns, dilation[1])
+    rows, columns = max_windows(shape[-2:], output_size, kernel, stride, padding, dilation)
+    planes = x.reshape(math.prod(shape[:-2]), *shape[-2:])
+    values, indices = _max_over_windows(planes, rows, dilation[0], columns, dilation[1])
+    return values.reshape(mapped), indices.reshape(mapped)
 
 
 def adaptive_max_pool2d(x: np.ndarray, output_size):
@@ -241,10 +244,22 @@ def _average_maps(
     return rows, columns
 
 
+@functools.lru_cache(maxsize=1024)
+def _prepared_average(dtype, shape, output_size, *window) -> PlanesMap:
+    return PlanesMap.of(dtype, shape, *_average_maps(shape[-2:], output_size, *window, dtype))
+
+
+@functools.lru_cache(maxsize=1024)
+def _prepared_adaptive_average(dtype, shape, output_size) -> PlanesMap:
+    return PlanesMap.of(dtype, shape, *_adaptive_average_maps(shape[-2:], output_size, dtype))
+
+
 def avg_pool2d(
     x: np.ndarray, kernel, stride, padding, output_size, count_include_pad=True, divisor_override=None
 ) -> np.ndarray:
-    """Mean of every window of planes (P, H, W), as torch.nn.functional.avg_pool2d: (P, *output_size).
+    """Mean of every window of planes (..., H, W), as torch.nn.functional.avg_pool2d: (..., *output_size).
+
+    Images (N, C, H, W) that are not contiguous have to be channels-last; so is the result.
 
     The divisor is the number of places of the window inside the padded plane, or inside the plane itself
     without ``count_include_pad``, or ``divisor_override``.
@@ -252,10 +267,10 @@ def avg_pool2d(
     >>> avg_pool2d(np.arange(4.0).reshape(1, 2, 2), (2, 2), (2, 2), (0, 0), (1, 1)).tolist()
     [[[1.5]]]
     """
-    maps = _average_maps(
-        x.shape[-2:], output_size, kernel, stride, padding, count_include_pad, divisor_override, x.dtype
-    )
-    return map_planes(x, *maps)
+    window = kernel, stride, padding, count_include_pad, divisor_override
+    if x.flags.c_contiguous:
+        return _prepared_average(x.dtype, x.shape, output_size, *window)(x)
+    return map_planes(x, *_average_maps(x.shape[-2:], output_size, *window, x.dtype))
 
 
 def avg_pool2d_of_integers(
@@ -296,11 +311,15 @@ def avg_pool2d_backward(
 
 
 def adaptive_avg_pool2d(x: np.ndarray, output_size) -> np.ndarray:
-    """Mean of the windows that cut planes (P, H, W) into ``output_size`` parts, which may overlap.
+    """Mean of the windows that cut planes (..., H, W) into ``output_size`` parts, which may overlap.
+
+    Images (N, C, H, W) that are not contiguous have to be channels-last; so is the result.
 
     >>> adaptive_avg_pool2d(np.arange(6.0).reshape(1, 2, 3), (1, 2)).tolist()
     [[[2.0, 3.0]]]
     """
+    if x.flags.c_contiguous:
+        return _prepared_adaptive_average(x.dtype, x.shape, output_size)(x)
     return map_planes(x, *_adaptive_average_maps(x.shape[-2:], output_size, x.dtype))
 
 

@@ -21,7 +21,7 @@ from .launch import Launch, Task, address_of
 from .separable_channels_last import map_images, map_images_backward
 from .simd import pointer_shift, table_at
 
-__all__ = ["AxisMap", "map_planes", "map_planes_backward"]
+__all__ = ["AxisMap", "PlanesMap", "map_planes", "map_planes_backward"]
 
 _TASK = 16384  # elements of a task, about
 _COST = 8  # time for an element of the larger plane, in the multiplications that `launch` counts
@@ -122,29 +122,52 @@ def _map_backward(arrays, numbers, task, worker):
 @functools.lru_cache(maxsize=1024)
 def _prepared(task: Task, dtype, shape, mapped, row_tables, column_tables) -> Launch:
     """The launch that maps planes of this shape to planes of the shape ``mapped``, or back."""
-    (count, *size), mapped = shape, mapped[1:]
+    count, size, mapped = math.prod(shape[:-2]), shape[-2:], mapped[-2:]
     larger = max(math.prod(size), math.prod(mapped))
     each = max(1, _TASK // max(larger, 1))
     numbers = (count, each, *size, *mapped, *row_tables, *column_tables)
     return Launch(task, dtype, numbers, -(-count // each), _COST * count * larger, size[1])
 
 
-def map_planes(x: np.ndarray, rows: AxisMap, columns: AxisMap) -> np.ndarray:
-    """Apply two axis maps to planes (P, H, W): an array (P, len(rows.divisors), len(columns.divisors)).
+class PlanesMap(NamedTuple):
+    """Two axis maps made ready for planes (..., H, W) of one shape and type, contiguous.
 
-    Four dimensions stand for channels-last images (N, C, H, W), see `separable_channels_last`.
+    Attributes:
+        run: the launch.
+        shape: of the mapped planes.
+        tables: weights of rows and columns, and their divisors.
+    """
+
+    run: Launch
+    shape: tuple[int, ...]
+    tables: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of(cls, dtype, shape: tuple, rows: AxisMap, columns: AxisMap) -> PlanesMap:
+        """For planes of this type and shape."""
+        mapped = (*shape[:-2], len(rows.divisors), len(columns.divisors))
+        run = _prepared(_map, dtype, shape, mapped, rows.tables, columns.tables)
+        return cls(run, mapped, (rows.weights, columns.weights, rows.divisors, columns.divisors))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        run, shape, tables = self
+        out = np.empty(shape, x.dtype)
+        run(out, x, *tables)
+        return out
+
+
+def map_planes(x: np.ndarray, rows: AxisMap, columns: AxisMap) -> np.ndarray:
+    """Apply two axis maps to planes (..., H, W): an array (..., len(rows.divisors), len(columns.divisors)).
+
+    Images (N, C, H, W) that are not contiguous have to be channels-last, see `separable_channels_last`.
 
     >>> both = AxisMap.of([[0, 1]], [[1, 1]], [2], np.float64)
     >>> map_planes(np.array([[[1.0, 2.0], [3.0, 6.0]]]), both, both).tolist()
     [[[3.0]]]
     """
-    if x.ndim == 4:
+    if x.ndim == 4 and not x.flags.c_contiguous:
         return map_images(x, rows, columns)
-    mapped = len(x), len(rows.divisors), len(columns.divisors)
-    out = np.empty(mapped, x.dtype)
-    run = _prepared(_map, x.dtype, x.shape, mapped, rows.tables, columns.tables)
-    run(out, np.ascontiguousarray(x), rows.weights, columns.weights, rows.divisors, columns.divisors)
-    return out
+    return PlanesMap.of(x.dtype, x.shape, rows, columns)(np.ascontiguousarray(x))
 
 
 def map_planes_backward(grad: np.ndarray, rows: AxisMap, columns: AxisMap, input_size) -> np.ndarray:
@@ -154,9 +177,9 @@ def map_planes_backward(grad: np.ndarray, rows: AxisMap, columns: AxisMap, input
     >>> map_planes_backward(np.ones((1, 1, 1)), both, both, (2, 2)).tolist()
     [[[0.25, 0.25], [0.25, 0.25]]]
     """
-    if grad.ndim == 4:
+    if grad.ndim == 4 and not grad.flags.c_contiguous:
         return map_images_backward(grad, rows, columns, input_size)
-    shape = len(grad), *input_size
+    shape = (*grad.shape[:-2], *input_size)
     out = np.empty(shape, grad.dtype)
     run = _prepared(_map_backward, grad.dtype, shape, grad.shape, rows.tables, columns.tables)
     run(out, np.ascontiguousarray(grad), rows.weights, columns.weights, rows.divisors, columns.divisors)

@@ -14,7 +14,7 @@ import numpy as np
 from ops.core import Bad, case, composite, op
 from ops.lazy import LazyModule
 from ops.pooling.max_pool import largest_of, planes_scatter
-from ops.pooling.windows import INNER, check_planes, images_or_planes, planes, sizes_of
+from ops.pooling.windows import INNER, check_planes, in_known_layout, planes, sizes_of
 from ops.samples import spaced
 from ops.shape.layout import squeeze, unsqueeze
 
@@ -92,8 +92,7 @@ def adaptive_avg_pooling(input, output_size):
     >>> adaptive_avg_pooling(np.eye(2)[None], (1, 2))
     array([[[0.5, 0.5]]])
     """
-    result = _kernels.adaptive_avg_pool2d(images_or_planes(input), output_size)
-    return result.reshape(input.shape[:-2] + output_size)
+    return _kernels.adaptive_avg_pool2d(in_known_layout(input), output_size)
 
 
 @op(
@@ -107,8 +106,7 @@ def adaptive_avg_pooling_backward(input, input_size):
     array([[[0.5, 0.5],
             [0.5, 0.5]]])
     """
-    result = _kernels.adaptive_avg_pool2d_backward(images_or_planes(input), input_size)
-    return result.reshape(input.shape[:-2] + input_size)
+    return _kernels.adaptive_avg_pool2d_backward(in_known_layout(input), input_size)
 
 
 # ------------------------------------------------------------------ what users call

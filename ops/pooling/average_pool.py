@@ -21,7 +21,7 @@ from ops.pooling.windows import (
     all_places,
     bad_windows,
     check_planes,
-    images_or_planes,
+    in_known_layout,
     planes,
     sizes_of,
     windows_of,
@@ -81,10 +81,10 @@ def avg_pooling(input, windows, count_include_pad, divisor_override):
     """
     kernel, stride, padding, _, count = windows
     if input.dtype.kind == "f":
-        means, images = _kernels.avg_pool2d, images_or_planes(input)
-    else:
-        means, images = _kernels.avg_pool2d_of_integers, planes(input)
-    result = means(images, kernel, stride, padding, count, count_include_pad, divisor_override)
+        return _kernels.avg_pool2d(in_known_layout(input), kernel, stride, padding, count, count_include_pad,
+                                   divisor_override)
+    result = _kernels.avg_pool2d_of_integers(planes(input), kernel, stride, padding, count,
+                                             count_include_pad, divisor_override)
     return result.reshape(input.shape[:-2] + count)
 
 
@@ -116,9 +116,8 @@ def avg_pooling_backward(input, windows, count_include_pad, divisor_override, in
             [0.25, 0.25]]])
     """
     kernel, stride, padding, _, _ = windows
-    result = _kernels.avg_pool2d_backward(
-        images_or_planes(input), kernel, stride, padding, input_size, count_include_pad, divisor_override)
-    return result.reshape(input.shape[:-2] + input_size)
+    return _kernels.avg_pool2d_backward(
+        in_known_layout(input), kernel, stride, padding, input_size, count_include_pad, divisor_override)
 
 
 # ------------------------------------------------------------------ what users call

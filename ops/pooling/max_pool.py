@@ -82,9 +82,7 @@ def max_pooling(input, windows):
         kernel, stride, padding, dilation, count = windows
         rows, columns = _kernels.max_windows(input.shape[2:], count, kernel, stride, padding, dilation)
         return _channels_last.max_pool(input, rows, dilation[0], columns, dilation[1])
-    values, indices = _kernels.max_pool2d(planes(input), *windows)
-    shape = input.shape[:-2] + windows.count
-    return values.reshape(shape), indices.reshape(shape)
+    return _kernels.max_pool2d(input, *windows)
 
 
 def _scatter_cases(rng):

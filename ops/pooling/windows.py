@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ops.core import Bad, Traced, dtype_of, shape_of
+from ops.core import Bad, Traced
 from ops.lazy import LazyModule
 from ops.reduction.totals import TYPE_NAMES
 
@@ -36,10 +36,13 @@ def check_planes(name: str, input, dims: int, kinds: str = "f", also: np.dtype |
     ...
     RuntimeError: max_pool2d(): Expected 3D or 4D (batch mode) tensor for input, but got: [8, 8]
     """
-    if not isinstance(input, (np.ndarray, Traced)):
+    if isinstance(input, Traced):
+        shape, dtype = input.array_shape, input.array_dtype
+    elif isinstance(input, np.ndarray):
+        shape, dtype = input.shape, input.dtype
+    else:
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
                         f"{type(input).__name__}")
-    shape, dtype = shape_of(input), dtype_of(input)
     if not dims < len(shape) < dims + 3:
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor for "
                            f"input, but got: {list(shape)}")
@@ -130,13 +133,25 @@ def windows_of(name, dims, shape, kernel_size, stride, padding, dilation, ceil_m
     >>> windows_of("max_pool2d", 2, (1, 5, 5), 2, None, 0, 1, True).count
     (3, 3)
     """
+    if type(kernel_size) is type(padding) is type(dilation) is int and type(stride) in _NUMBER_OR_NONE:
+        return _windows_of_numbers(name, dims, shape[-3:], kernel_size, stride, padding, dilation, ceil_mode)
+    return _windows_of(name, dims, shape[-3:], kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _windows_of(name, dims, shape, kernel_size, stride, padding, dilation, ceil_mode) -> Windows:
+    """`windows_of` planes (C, H, W)."""
     kernel = sizes_of(name, "kernel_size", kernel_size, dims)
     stride = kernel if stride is None or stride == [] else sizes_of(name, "stride", stride, dims)
     padding = sizes_of(name, "padding", padding, dims)
     dilation = sizes_of(name, "dilation", dilation, dims)
     if dims == 1:
         kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
-    return _windows(shape[-3:], kernel, stride, padding, dilation, bool(ceil_mode))
+    return _windows(shape, kernel, stride, padding, dilation, bool(ceil_mode))
+
+
+# One look-up in place of four: 0.6 microseconds less.  Tuples go without, for (2.0, True) equals (2, 1).
+_windows_of_numbers = functools.lru_cache(maxsize=1024)(_windows_of)
+_NUMBER_OR_NONE = (int, type(None))
 
 
 def planes(array: np.ndarray) -> np.ndarray:
@@ -149,15 +164,15 @@ def planes(array: np.ndarray) -> np.ndarray:
     return array.reshape(math.prod(shape[:-2]), *shape[-2:])
 
 
-def images_or_planes(array: np.ndarray) -> np.ndarray:
-    """Channels-last images (N, C, H, W) of floats themselves, any other images as planes (P, H, W).
+def in_known_layout(array: np.ndarray) -> np.ndarray:
+    """Floats (..., H, W) themselves if they are contiguous or channels-last images, else a contiguous copy.
 
-    >>> images_or_planes(np.ones((2, 4, 5, 3)).transpose(0, 3, 1, 2)).shape
-    (2, 3, 4, 5)
+    >>> in_known_layout(np.ones((2, 4, 5, 3)).transpose(0, 3, 1, 2)).strides
+    (480, 8, 120, 24)
     """
-    if array.flags.c_contiguous or array.dtype.kind != "f" or not array.size:
-        return planes(array)
-    return array if _channels_last.is_channels_last(array) else planes(array)
+    if array.flags.c_contiguous or array.dtype.kind == "f" and _channels_last.is_channels_last(array):
+        return array
+    return np.ascontiguousarray(array)
 
 
 # ------------------------------------------------------------------ samples and slow references

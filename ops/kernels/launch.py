@@ -221,6 +221,9 @@ class Launch:
 
     def __call__(self, *arrays) -> None:
         """Run all tasks on these arrays and return when they are done."""
+        if self.little:
+            run_serially(self.place, id(arrays))
+            return
         workers = 1 if self._work < _LITTLE_WORK or _forked else min(_threads, self._tasks)
         if workers > 1 and _one_at_a_time.acquire(blocking=False):
             try:

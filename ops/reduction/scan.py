@@ -59,12 +59,17 @@ def _running(step):
 def _accumulate(function, input, dim, dtype):
     """``function.accumulate`` along ``dim``; bool and integers in int64."""
     tensor_only(input)
-    dtype = as_dtype(dtype) or (input.dtype if input.dtype.kind == "f" else INT64)
-    if function is np.add and input.ndim and dtype is input.dtype and several(input):
-        if one_dim(dim, input.ndim) == input.ndim - 1:
-            return _kernels.cumulative_sum(input.reshape(-1, input.shape[-1])).reshape(input.shape)
-    return function.accumulate(at_least_1d(input), axis=one_dim(dim, input.ndim),
-                               dtype=dtype).reshape(input.shape)
+    if dtype is None:
+        dtype = input.dtype if input.dtype.kind == "f" else INT64
+    else:
+        dtype = as_dtype(dtype)
+    ndim = input.ndim
+    dim = one_dim(dim, ndim)
+    if function is np.add and dtype is input.dtype and dim == ndim - 1 and several(input):
+        if ndim == 2:
+            return _kernels.cumulative_sum(input)
+        return _kernels.cumulative_sum(input.reshape(-1, input.shape[-1])).reshape(input.shape)
+    return function.accumulate(at_least_1d(input), axis=dim, dtype=dtype).reshape(input.shape)
 
 
 # ------------------------------------------------------------------ sums

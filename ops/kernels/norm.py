@@ -201,7 +201,7 @@ def _constant(count: int, value: float, dtype) -> np.ndarray:
 @functools.lru_cache(maxsize=1024)
 def _prepared_groups(dtype, shape, groups: int) -> Launch:
     """The launch of `group_forward` for x of this shape."""
-    n, c, positions = shape
+    n, c, positions = shape[0], shape[1], math.prod(shape[2:])
     rows, channels = n * groups, c // groups
     share = max(1, _TASK // (channels * positions))
     numbers = rows, share, channels, positions, groups
@@ -209,16 +209,17 @@ def _prepared_groups(dtype, shape, groups: int) -> Launch:
 
 
 def group_forward(x, weight, bias, groups: int, eps: float) -> tuple:
-    """Normalise x (n, c, positions), contiguous, over groups of channels of each sample.
+    """Normalise x (n, c, ...), contiguous, over groups of channels of each sample.
 
     Returns the result, and mean and biased variance (n, groups).
 
     >>> group_forward(np.array([[[1.0], [3.0]]]), None, None, 1, 0.0)[0].ravel().tolist()
     [-1.0, 1.0]
     """
-    (n, c, _), dtype = x.shape, x.dtype
-    out, mean, variance = np.empty(x.shape, dtype), np.empty((n, groups), dtype), np.empty((n, groups), dtype)
-    _prepared_groups(dtype, x.shape, groups)(
+    shape, dtype = x.shape, x.dtype
+    c, statistics = shape[1], (shape[0], groups)
+    out, mean, variance = np.empty(shape, dtype), np.empty(statistics, dtype), np.empty(statistics, dtype)
+    _prepared_groups(dtype, shape, groups)(
         out, x, per_channel(weight, c, 1, dtype), per_channel(bias, c, 0, dtype), mean, variance,
         parameters((eps,), dtype))
     return out, mean, variance
@@ -287,17 +288,25 @@ def _channel_backward(arrays, numbers, task, worker):
         _combine(out, g, x, start, start + positions, center, like(scale, eps), x_scale, shift)
 
 
+@functools.lru_cache(maxsize=1024)
+def _prepared_channels(dtype, shape) -> Launch:
+    """The launch of `channel_forward` for x of this shape."""
+    n, c, positions = shape[0], shape[1], math.prod(shape[2:])
+    return Launch(_channel_forward, dtype, (n, c, positions), c, math.prod(shape) * _COST)
+
+
 def channel_forward(x, weight, bias, eps: float) -> tuple:
-    """Normalise x (n, c, positions), contiguous, over n and positions: result, mean (c,), variance (c,).
+    """Normalise x (n, c, ...), contiguous, over all but the channels: result, mean (c,), variance (c,).
 
     >>> channel_forward(np.array([[[1.0, 3.0]]]), None, None, 0.0)[0].ravel().tolist()
     [-1.0, 1.0]
     """
-    n, c, positions = x.shape
-    out, mean, variance = np.empty(x.shape, x.dtype), np.empty(c, x.dtype), np.empty(c, x.dtype)
-    arrays = (out, x, per_channel(weight, c, 1, x.dtype), per_channel(bias, c, 0, x.dtype), mean, variance,
-              parameters((eps,), x.dtype))
-    launch(_channel_forward, arrays, (n, c, positions), c, x.size * _COST)
+    shape, dtype = x.shape, x.dtype
+    c = shape[1]
+    out, mean, variance = np.empty(shape, dtype), np.empty(c, dtype), np.empty(c, dtype)
+    _prepared_channels(dtype, shape)(
+        out, x, per_channel(weight, c, 1, dtype), per_channel(bias, c, 0, dtype), mean, variance,
+        parameters((eps,), dtype))
     return out, mean, variance
 
 

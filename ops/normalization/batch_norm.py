@@ -125,8 +125,7 @@ def batch_norm(
     array([[-1.],
            [ 1.]])
     """
-    check_floating("batch_norm", input)
-    shape = shape_of(input)
+    shape = check_floating("batch_norm", input)
     if len(shape) < 2:
         raise IndexError(f"batch_norm expects an input (N, C, ...), got shape {shape}")
     if training:
@@ -206,8 +205,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     >>> group_norm(np.array([[1.0, 3.0, 5.0, 5.0]]), 2, eps=0.01).round(2)
     array([[-1.,  1.,  0.,  0.]])
     """
-    check_floating("group_norm", input)
-    shape = shape_of(input)
+    shape = check_floating("group_norm", input)
     if len(shape) < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
     if num_groups < 1 or shape[1] % num_groups:
@@ -302,8 +300,7 @@ def instance_norm(
     array([[[-1.,  1.],
             [ 0.,  0.]]])
     """
-    check_floating("instance_norm", input)
-    shape = shape_of(input)
+    shape = check_floating("instance_norm", input)
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise RuntimeError(

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from ops.contracts import shaped
-from ops.core import Bad, Joint, Traced, case, dtype_of, op
+from ops.core import Bad, Joint, Traced, case, op
 from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.exponential import rsqrt
 from ops.lazy import LazyModule
@@ -69,16 +69,21 @@ def per_channel(values, ndim: int):
     return reshape(values, (1, -1) + (1,) * (ndim - 2))
 
 
-def check_floating(name: str, input) -> None:
-    """Refuse what is no floating-point array or Tensor."""
-    if not isinstance(input, (np.ndarray, Traced)):
+def check_floating(name: str, input) -> tuple[int, ...]:
+    """The shape; what is no floating-point array or Tensor is refused."""
+    if isinstance(input, Traced):
+        shape, dtype = input.array_shape, input.array_dtype
+    elif isinstance(input, np.ndarray):
+        shape, dtype = input.shape, input.dtype
+    else:
         raise TypeError(
             f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
         )
-    if dtype_of(input).kind != "f":
+    if dtype.kind != "f":
         raise NotImplementedError(
-            f"\"{name}\" not implemented for '{dtype_of(input)}'; convert the input: x.float()"
+            f"\"{name}\" not implemented for '{dtype}'; convert the input: x.float()"
         )
+    return shape
 
 
 # ------------------------------------------------------------------ the op and its gradients
@@ -191,12 +196,10 @@ def channel_norm(input, weight, bias, groups, eps):
         statistics = np.full(shape[1] if groups is None else (shape[0], groups), np.nan, input.dtype)
         return np.empty_like(input), statistics, statistics.copy()
     if groups is not None:
-        out, mean, variance = _kernels.group_forward(_planes(input), weight, bias, groups, eps)
-    else:
-        if _in_columns(input):
-            return _columns.column_forward(input, weight, bias, eps)
-        out, mean, variance = _kernels.channel_forward(_planes(input), weight, bias, eps)
-    return out.reshape(shape), mean, variance
+        return _kernels.group_forward(np.ascontiguousarray(input), weight, bias, groups, eps)
+    if _in_columns(input):
+        return _columns.column_forward(input, weight, bias, eps)
+    return _kernels.channel_forward(np.ascontiguousarray(input), weight, bias, eps)
 
 
 def _gradient_cases(rng):

@@ -30,9 +30,9 @@ def _layer_reference(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     return hat * (1 if weight is None else weight) + (0 if bias is None else bias)
 
 
-def _check_normalized(name: str, input, normalized_shape, **tensors) -> tuple:
+def _check_normalized(name: str, input, normalized_shape, weight, bias=None) -> tuple:
     """The shapes of the input and of what shares a mean, which have to fit and each of the tensors too."""
-    check_floating(name, input)
+    shape = check_floating(name, input)
     if not isinstance(normalized_shape, (tuple, list)):
         raise TypeError(f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
                         f"{type(normalized_shape).__name__}; write ({normalized_shape},)")
@@ -42,13 +42,12 @@ def _check_normalized(name: str, input, normalized_shape, **tensors) -> tuple:
             "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
             "element, but got normalized_shape = []"
         )
-    for label, value in tensors.items():
+    for label, value in (("weight", weight), ("bias", bias)):
         if value is not None and shape_of(value) != normal:
             raise RuntimeError(
                 f"Expected {label} to be of same shape as normalized_shape, but got {label} of shape "
                 f"{list(value.shape)} and normalized_shape = {list(normal)}"
             )
-    shape = shape_of(input)
     if shape[-len(normal):] != normal:
         expected = ", ".join(map(str, normal))
         raise RuntimeError(
@@ -87,7 +86,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     >>> layer_norm(np.array([[1.0, 3.0]]), (2,), eps=0.0)
     array([[-1.,  1.]])
     """
-    shape, normal = _check_normalized("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    shape, normal = _check_normalized("layer_norm", input, normalized_shape, weight, bias)
     if len(shape) == 2 and len(normal) == 1:
         return channel_norm(input, weight, bias, 1, eps)[0]
     size = math.prod(normal)
@@ -128,7 +127,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     >>> rms_norm(np.array([[3.0, 4.0]]), (2,)).round(3)
     array([[0.849, 1.131]])
     """
-    _, normal = _check_normalized("rms_norm", input, normalized_shape, weight=weight)
+    _, normal = _check_normalized("rms_norm", input, normalized_shape, weight)
     eps = float(np.finfo(dtype_of(input)).eps) if eps is None else eps
     dims = tuple(range(input.ndim - len(normal), input.ndim))
     mean_square = mul(sum(mul(input, input), dims, True), 1.0 / max(math.prod(normal), 1))

@@ -57,7 +57,8 @@ def check_rows(op: str, scores, target, weight) -> None:
     if scores.ndim != 2 or target.dtype != _INT64:
         raise RuntimeError(f"{op}(): scores have two dimensions and targets are int64, got {scores.shape} "
                            f"and {target.dtype}")
-    shaped(op, "target", target, scores.shape[:1])
+    if target.shape != scores.shape[:1]:
+        shaped(op, "target", target, scores.shape[:1])
     if weight is not None:
         shaped(op, "weight", weight, scores.shape[1:])
 

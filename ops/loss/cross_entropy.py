@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ops.contracts import check_rows
-from ops.core import Bad, array_of, case, composite, dtype_of, op
+from ops.core import Bad, Traced, array_of, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import add, mul, neg, sub
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where
@@ -78,10 +78,12 @@ def _prepare(name: str, input, target, weight) -> int:
     return classes
 
 
-def _are_rows(scores, target) -> bool:
+def _are_rows(input, target) -> bool:
     """Whether there is nothing to check or to bring into shape: floats (N, C) and int64 numbers (N,)."""
-    return (type(scores) is np.ndarray and type(target) is np.ndarray and scores.ndim == 2
-            and target.shape == scores.shape[:1] and target.dtype is _INT64 and scores.dtype.kind == "f")
+    scores = input.array if isinstance(input, Traced) else input
+    labels = target.array if isinstance(target, Traced) else target
+    return (type(scores) is np.ndarray and type(labels) is np.ndarray and scores.ndim == 2
+            and labels.shape == scores.shape[:1] and labels.dtype is _INT64 and scores.dtype.kind == "f")
 
 
 def _class_numbers(input, target, weight):
@@ -209,7 +211,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
-    if weight is None and _are_rows(array_of(input), array_of(target)):
+    if weight is None and _are_rows(input, target):
         return nll_rows(input, target, None, ignore_index, reduction)
     _prepare("nll_loss", input, target, weight)
     labels = _class_numbers(input, target, weight)
@@ -308,8 +310,8 @@ def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-1
     0.693
     """
     reduction = choose_reduction(reduction, size_average, reduce)
-    if weight is None and label_smoothing == 0 and _are_rows(array_of(input), labels := array_of(target)):
-        return softmax_cross_entropy(input, labels, None, ignore_index, reduction)[0]
+    if weight is None and label_smoothing == 0 and _are_rows(input, target):
+        return softmax_cross_entropy(input, array_of(target), None, ignore_index, reduction)[0]
     classes = _prepare("cross_entropy", input, target, weight)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")

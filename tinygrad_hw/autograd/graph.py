@@ -171,7 +171,7 @@ class Overwrite(Node):
 
 ARGUMENT, OUTPUT, SHAPE = range(3)
 """Where a value comes from that a rule needs."""
-PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...), Size))
+PLAIN = frozenset((int, float, bool, type(None), str, slice, type(...), Size, np.ndarray))
 """Types of arguments that hold no Tensor."""
 
 

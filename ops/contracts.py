@@ -88,19 +88,16 @@ def check_convolution(op: str, input_shape, weight_shape, stride, padding, dilat
     return (input_shape[0], weight_shape[0], *size)
 
 
-def check_convolved(op: str, input, weight, bias, stride, padding, dilation, groups) -> None:
-    """`one_type`, `check_convolution` and `shaped` of what is to be convolved.
+def check_convolved(op: str, input_shape, input_type, weight_shape, weight_type, bias_shape, bias_type,
+                    *options) -> None:
+    """`one_type`, `check_convolution` and `shaped` of arrays of these shapes and types.
 
-    >>> check_convolved("convolution", np.ones((1, 2, 5, 5)), np.ones((4, 2, 3, 3)), np.ones(4),
+    Without a bias its shape and type are None; the options are stride, padding, dilation and groups.
+
+    >>> number = np.dtype(np.float64)
+    >>> check_convolved("convolution", (1, 2, 5, 5), number, (4, 2, 3, 3), number, (4,), number,
     ...                 (1, 1), (0, 0), (1, 1), 1)
     """
-    of_bias = (None, None) if bias is None else (bias.shape, bias.dtype)
-    _check_convolved(op, input.shape, input.dtype, weight.shape, weight.dtype, *of_bias, stride, padding,
-                     dilation, groups)
-
-
-@functools.lru_cache(1024)
-def _check_convolved(op, input_shape, input_type, weight_shape, weight_type, bias_shape, bias_type, *options):
     types = {"input": input_type, "weight": weight_type, "bias": bias_type}
     _one_type(op, {name: dtype for name, dtype in types.items() if dtype is not None})
     check_convolution(op, input_shape, weight_shape, *options)

@@ -107,7 +107,7 @@ def test_adam(options, width, dtype, launches):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_same_bits_for_any_number_of_threads(dtype, threads, monkeypatch):
-    monkeypatch.setattr(launch, "_LITTLE_WORK", 0)
+    monkeypatch.setattr(launch, "LITTLE_WORK", 0)
     results = []
     for count in (1, 2):
         threads(count)

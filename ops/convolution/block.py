@@ -18,8 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ops.activation.piecewise import relu as relu_op
-from ops.contracts import check_convolved
-from ops.convolution.core import convolution, convolution_gradients, output_size, window_cases
+from ops.convolution.core import convolution, convolution_gradients, convolved, output_size, window_cases
 from ops.core import Chain, Joint, array_of, case, op
 from ops.elementwise.comparison import le
 from ops.elementwise.masking import zero_where
@@ -94,9 +93,8 @@ def convolution_block(input, weight, bias, stride, padding, dilation, groups, re
     >>> convolution_block(image, weight, None, (1, 1), (0, 0), (1, 1), 1, True, True)
     convolution_block(values=array([[[[3.]]]]), places=array([[[[3]]]], dtype=uint8))
     """
-    check_convolved("convolution_block", input, weight, bias, stride, padding, dilation, groups)
-    values, places = _kernels.conv_block(input, weight, bias, stride, padding, dilation, groups, relu,
-                                         pool)
+    values, places = convolved("convolution_block", input, weight, bias, stride, padding, dilation, groups,
+                               relu, pool)
     return values, _NOWHERE if places is None else places
 
 

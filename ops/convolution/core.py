@@ -7,6 +7,8 @@ are pairs of numbers that were checked before; users call the functions of `ops.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ops.contracts import check_convolution, check_convolved, one_type, shaped
@@ -108,6 +110,29 @@ def convolution_gradients(g, wanted, input, weight, stride, padding, dilation, g
     )
 
 
+def convolved(op: str, input, weight, bias, stride, padding, dilation, groups, relu=False, pool=False):
+    """A convolution and what follows it, as the op of this name checks and computes it: values and places.
+
+    >>> image, weight = np.ones((1, 1, 1, 1)), np.ones((1, 1, 1, 1))
+    >>> convolved("convolution", image, weight, None, (1, 1), (0, 0), (1, 1), 1)
+    (array([[[[1.]]]]), None)
+    """
+    of_bias = (None, None) if bias is None else (bias.shape, bias.dtype)
+    block = _prepared(op, input.shape, input.strides, input.dtype, weight.shape, weight.dtype, *of_bias,
+                      stride, padding, dilation, groups, relu, pool)
+    return block(input, weight, bias)
+
+
+@functools.lru_cache(1024)  # training asks for the same geometry again and again
+def _prepared(op, input_shape, strides, input_type, weight_shape, weight_type, bias_shape, bias_type, stride,
+              padding, dilation, groups, relu, pool):
+    """The checked function of `convolved` for arrays of one geometry."""
+    options = stride, padding, dilation, groups
+    check_convolved(op, input_shape, input_type, weight_shape, weight_type, bias_shape, bias_type, *options)
+    return _blocks.prepared_block(input_shape, strides, input_type, weight_shape, bias_shape is not None,
+                                  *options, relu, pool)
+
+
 @op(
     grad=Joint(("input", "weight", "bias"), convolution_gradients), samples=_convolution_cases,
     reference=_reference, exempt=_LINEAR,
@@ -119,8 +144,7 @@ def convolution(input, weight, bias, stride, padding, dilation, groups):
     array([[4., 4.],
            [4., 4.]])
     """
-    check_convolved("convolution", input, weight, bias, stride, padding, dilation, groups)
-    return _blocks.conv_block(input, weight, bias, stride, padding, dilation, groups, False, False)[0]
+    return convolved("convolution", input, weight, bias, stride, padding, dilation, groups)[0]
 
 
 def _signal_gradients(g, wanted, input, weight, stride, padding, dilation, groups):

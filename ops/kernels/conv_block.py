@@ -17,11 +17,11 @@ from . import conv
 from . import pool as pooling
 from .channels_last import empty_channels_last, to_channels_last
 from .conv_block_backward import convolve_backward
-from .conv_block_forward import convolve, out_size
+from .conv_block_forward import Convolution, out_size
 from .pooled_gradient import pooled_gradient, worth_pooled_gradient
 from .winograd import winograd_backward, winograd_forward, worth_winograd
 
-__all__ = ["conv_block", "conv_block_backward"]
+__all__ = ["conv_block", "conv_block_backward", "prepared_block"]
 
 _WINDOW = (2, 2)
 
@@ -60,11 +60,33 @@ def conv_block(x, weight, bias, stride, padding, dilation, groups, relu, pool):
     >>> out.item(), places.item()
     (3.0, 3)
     """
-    way, _ = _ways(x.shape, weight.shape, stride, padding, dilation, groups, pool, x.itemsize)
+    compute = prepared_block(x.shape, x.strides, x.dtype, weight.shape, bias is not None, stride, padding,
+                             dilation, groups, relu, pool)  # fmt: skip
+    return compute(x, weight, bias)
+
+
+def prepared_block(shape, strides, dtype, weight_shape, has_bias, stride, padding, dilation, groups, relu,
+                   pool):  # fmt: skip
+    """The function of images, weight and bias that computes `conv_block` for arrays of one geometry.
+
+    >>> one, pair = np.ones((1, 1, 1, 1)), (1, 1)
+    >>> block = prepared_block(one.shape, one.strides, one.dtype, one.shape, False, pair, (0, 0), pair, 1,
+    ...                        True, False)
+    >>> block(one, 2 * one, None)[0].item()
+    2.0
+    """
+    way, _ = _ways(shape, weight_shape, stride, padding, dilation, groups, pool, dtype.itemsize)
     if way == "winograd":
-        return winograd_forward(x, weight, bias, padding, relu, pool)
+        return functools.partial(winograd_forward, padding=padding, relu=relu, pool=pool)
     if way == "direct":
-        return convolve(x, weight, bias, stride, padding, dilation, relu, pool)
+        return Convolution(shape, strides, dtype, weight_shape, has_bias, stride, padding, dilation, relu,
+                           pool)  # fmt: skip
+    return functools.partial(_one_by_one, stride=stride, padding=padding, dilation=dilation, groups=groups,
+                             relu=relu, pool=pool)  # fmt: skip
+
+
+def _one_by_one(x, weight, bias, stride, padding, dilation, groups, relu, pool):
+    """The ops one after another; arguments as for `conv_block`."""
     values = conv.conv2d(x, weight, bias, stride, padding, dilation, groups)
     if relu:
         np.maximum(values, 0, out=values)

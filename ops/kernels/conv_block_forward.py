@@ -26,12 +26,12 @@ from .conv_strips import (
     pooled_strip,
 )
 from .halo import HALO, copy_images, halo_table, pad_images, padded_layout
-from .launch import Launch, Task, address_of
+from .launch import LITTLE_WORK, Launch, Task, address_of
 from .masked import aligned, bytes_of
 from .planes import fill_zeros
 from .simd import lanes_of, pointer_shift, table_at
 
-__all__ = ["convolve"]
+__all__ = ["Convolution"]
 
 BLOCK = 256  # pixels that a block of small images should have, so that its tiles are full
 TASKS = 8  # few images are cut into so many tasks, as far as possible
@@ -132,8 +132,8 @@ def tap_offsets(channels, kernel, dilation, steps) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=256)
-def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, itemsize) -> Plan:
-    """How images of ``shape`` with these steps in elements are convolved.
+def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, itemsize, tasks) -> Plan:
+    """How images of ``shape`` with these steps in elements are convolved, in ``tasks`` tasks at least.
 
     The header of the plan's table: images, images of a block, parts a block is cut into, pool; units
     (pixels or windows) of an image, depth of a sum, pitch of the output, elements of a block's copy,
@@ -153,7 +153,7 @@ def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, it
     images_each = max(1, min(images, BLOCK // max(1, units)))
     blocks = -(-images // images_each)
     pitch = channel_pitch(out_channels, itemsize)
-    parts = 1 if blocks >= TASKS else -(-TASKS // blocks)
+    parts = 1 if blocks >= tasks else -(-tasks // blocks)
     pixels = (lines * stride[0] * row)[:, None] + places * stride[1] * column
     pixels = np.add.outer(np.arange(images_each) * image, pixels).ravel()
     targets = np.arange(images_each * units) * pitch
@@ -164,17 +164,24 @@ def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, it
     return Plan(table, blocks * parts, images_each * halo[12])
 
 
-class _Forward:
-    """What `convolve` does with arrays of one geometry.
+class Convolution:
+    """`conv_block` with one group of channels, prepared for arrays of one geometry that are not empty.
 
-    It is prepared once: a convolution of 900 numbers takes 10 microseconds in place of 19.
+    A convolution of 900 numbers takes 6 microseconds in place of 19.
+
+    >>> one, array = (1, 1), np.ones((1, 1, 2, 2))
+    >>> geometry = array.shape, array.strides, array.dtype, (1, 1, 1, 1), False, one, (0, 0), one
+    >>> Convolution(*geometry, relu=True, pool=True)(array, np.ones((1, 1, 1, 1)), None)
+    (array([[[[1.]]]]), array([[[[0]]]], dtype=uint8))
     """
 
     def __init__(self, shape, strides, dtype, weight_shape, has_bias, stride, padding, dilation, relu, pool):
         size, itemsize = out_size(shape[2:], weight_shape[2:], stride, padding, dilation), dtype.itemsize
         geometry = (shape[2:], weight_shape[2:], stride, padding, dilation, size)
         listed = not pool and worth_lists(shape[0], geometry)
-        self._padding = padding if padding != (0, 0) and shape[0] < TASKS else None
+        work = float(math.prod(weight_shape)) * shape[0] * math.prod(size)
+        tasks = 1 if work < LITTLE_WORK else TASKS
+        self._padding = padding if padding != (0, 0) and shape[0] < tasks else None
         if self._padding:  # several tasks share an image: copy it once
             _, _, _, shape, strides = padded_layout(shape, strides, dtype, padding)
             padding = (0, 0)
@@ -182,7 +189,7 @@ class _Forward:
         if listed:
             plan = list_plan(shape, steps, out_channels, geometry, itemsize)
         else:
-            plan = forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, itemsize)
+            plan = forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, itemsize, tasks)
         self._plan, self._dtype, self._pool = plan, dtype, pool  # the plan holds the table that kernels read
         self._shape = (shape[0], out_channels, size[0] // (1 + pool), size[1] // (1 + pool))
 
@@ -194,8 +201,6 @@ class _Forward:
         self._pack = Launch(_pack, dtype, (out_channels, depth, pitch, int(has_bias), least),
                             -(-pitch // (2 * vector)), 8.0 * math.prod(weight_shape))
         task = convolve_lists if listed else _pooled_convolution if pool else _plain_convolution
-        pixels = math.prod(self._shape) // out_channels * (4 if pool else 1)
-        work = float(math.prod(weight_shape)) * pixels
         numbers = address_of(plan.table), int(relu)
         self._run = Launch(task, dtype, numbers, plan.tasks, work, plan.scratch or 1)
 
@@ -204,22 +209,8 @@ class _Forward:
             x = pad_images(x, self._padding)
         dtype = self._dtype
         out, packed = empty_channels_last(self._shape, dtype), np.empty(self._packed, dtype)
-        self._pack(weight, weight if bias is None else bias, packed)
+        weight = np.ascontiguousarray(weight)
+        self._pack(weight, weight if bias is None else np.ascontiguousarray(bias), packed)
         winners = np.empty(out.strides[0] // dtype.itemsize * len(out), np.uint8) if self._pool else out
         self._run(x, packed, out, winners)
         return out, np.ndarray(out.shape, np.uint8, winners, 0, self._steps) if self._pool else None
-
-
-_prepared = functools.lru_cache(maxsize=1024)(_Forward)
-
-
-def convolve(x, weight, bias, stride, padding, dilation, relu, pool):
-    """`conv_block` with one group of channels, for arrays that are not empty.
-
-    >>> convolve(np.ones((1, 1, 2, 2)), np.ones((1, 1, 1, 1)), None, (1, 1), (0, 0), (1, 1), True, True)
-    (array([[[[1.]]]]), array([[[[0]]]], dtype=uint8))
-    """
-    forward = _prepared(
-        x.shape, x.strides, x.dtype, weight.shape, bias is not None, stride, padding, dilation, relu, pool
-    )
-    return forward(x, np.ascontiguousarray(weight), None if bias is None else np.ascontiguousarray(bias))

@@ -30,7 +30,7 @@ __all__ = ["Launch", "Task", "get_num_threads", "launch", "run_serially", "set_n
 if config.THREADING_LAYER == "default":
     config.THREADING_LAYER_PRIORITY = ["omp", "tbb", "workqueue"]
 
-_LITTLE_WORK = 8_000_000  # multiplications, or their equal in time: about 150 microseconds
+LITTLE_WORK = 8_000_000  # multiplications, or their equal in time: about 150 microseconds
 # The second thread has gone to sleep since the last launch, and waking it takes about 100 microseconds:
 # two products of 36 x 1024 x 32 took 70 microseconds on one thread and 300 on two.
 _ELEMENTS = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
@@ -217,14 +217,14 @@ class Launch:
         self._numbers = array.array("q", numbers)
         self._words = array.array("q", (task.address(dtype), self._numbers.buffer_info()[0], tasks))
         self.place = self._words.buffer_info()[0]
-        self.little = work < _LITTLE_WORK and not scratch
+        self.little = work < LITTLE_WORK and not scratch
 
     def __call__(self, *arrays) -> None:
         """Run all tasks on these arrays and return when they are done."""
         if self.little:
             run_serially(self.place, id(arrays))
             return
-        workers = 1 if self._work < _LITTLE_WORK or _forked else min(_threads, self._tasks)
+        workers = 1 if self._work < LITTLE_WORK or _forked else min(_threads, self._tasks)
         if workers > 1 and _one_at_a_time.acquire(blocking=False):
             try:
                 if self._scratch:

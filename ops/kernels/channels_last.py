@@ -12,7 +12,7 @@ import numpy as np
 
 from .cpu import VECTOR_BYTES, lanes
 from .jit import part
-from .launch import Task, address_of, launch
+from .launch import Launch, Task, address_of
 from .masked import transpose_part
 from .simd import lanes_of, pointer_shift, transpose_block
 
@@ -102,21 +102,42 @@ def _transpose_images(arrays, numbers, task, worker):
     )  # fmt: skip
 
 
-def _copy(source, target, rows, columns, step, target_step):
-    """Transpose the matrices of all images from ``source`` to ``target``."""
-    size, images = source.itemsize, len(source)
+def _copy(images, rows, columns, steps, target_steps, dtype) -> Launch:
+    """The launch that transposes a matrix of each image; steps are bytes from image to image, row to row."""
     rows_each = -(-_TASK // columns // 16) * 16
     parts = -(-rows // rows_each)
-    numbers = (
-        source.strides[0] // size, step // size, rows, columns,
-        target.strides[0] // size, target_step // size, rows_each, parts,
-    )  # fmt: skip
-    launch(_transpose_images, (source, target), numbers, images * parts, 8.0 * source.size)
-    return target
+    (image, row), (target_image, target_row) = (
+        [step // dtype.itemsize for step in pair] for pair in (steps, target_steps)
+    )
+    numbers = image, row, rows, columns, target_image, target_row, rows_each, parts
+    work = 8.0 * images * rows * columns
+    return Launch(_transpose_images, dtype, numbers, images * parts, work)
 
 
-def _floating(array):
-    return array.dtype == np.float32 or array.dtype == np.float64
+def _floating(dtype):
+    return dtype == np.float32 or dtype == np.float64
+
+
+@functools.lru_cache(maxsize=4096)  # training copies the same shapes again and again
+def _from_pixels(shape, strides, dtype) -> Launch | None:
+    """How to copy images whose channels lie side by side to planes; None for other strides."""
+    (images, channels, rows, columns), size = shape, dtype.itemsize
+    dense = strides[1] == size and (rows == 1 or strides[2] == columns * strides[3])
+    if 0 in shape or not dense or channels == 1 or strides[3] <= 0 or strides[0] < 0 or not _floating(dtype):
+        return None
+    plane = rows * columns * size
+    return _copy(images, rows * columns, channels, (strides[0], strides[3]), (channels * plane, plane), dtype)
+
+
+@functools.lru_cache(maxsize=4096)
+def _from_planes(shape, strides, dtype) -> Launch | None:
+    """How to copy planes to channels-last memory; None for other strides."""
+    (images, channels, rows, columns), size = shape, dtype.itemsize
+    dense = strides[3] == size and (rows == 1 or strides[2] == columns * size)
+    if 0 in shape or not dense or strides[1] <= 0 or strides[0] < 0 or not _floating(dtype):
+        return None
+    _, (image, _, _, pixel) = _layout(shape, size)
+    return _copy(images, channels, rows * columns, (strides[0], strides[1]), (image, pixel), dtype)
 
 
 def to_channels_first(array: np.ndarray) -> np.ndarray:
@@ -126,13 +147,12 @@ def to_channels_first(array: np.ndarray) -> np.ndarray:
     >>> to_channels_first(x.transpose(0, 3, 1, 2)).tolist() == x.transpose(0, 3, 1, 2).tolist()
     True
     """
-    images, channels, rows, columns = array.shape
     out = np.empty(array.shape, array.dtype)
-    strides, size = array.strides, array.itemsize
-    dense = strides[1] == size and (rows == 1 or strides[2] == columns * strides[3])
-    if array.size and dense and channels > 1 and strides[3] > 0 and strides[0] >= 0 and _floating(array):
-        return _copy(array, out, rows * columns, channels, strides[3], rows * columns * size)
-    out[...] = array
+    copy = _from_pixels(array.shape, array.strides, array.dtype)
+    if copy is None:
+        out[...] = array
+    else:
+        copy(array, out)
     return out
 
 
@@ -142,11 +162,10 @@ def to_channels_last(array: np.ndarray) -> np.ndarray:
     >>> to_channels_last(np.ones((2, 3, 4, 5))).strides[1]
     8
     """
-    images, channels, rows, columns = array.shape
     out = empty_channels_last(array.shape, array.dtype)
-    strides, size = array.strides, array.itemsize
-    dense = strides[3] == size and (rows == 1 or strides[2] == columns * size)
-    if array.size and dense and strides[1] > 0 and strides[0] >= 0 and _floating(array):
-        return _copy(array, out, channels, rows * columns, strides[1], out.strides[3])
-    out[...] = array
+    copy = _from_planes(array.shape, array.strides, array.dtype)
+    if copy is None:
+        out[...] = array
+    else:
+        copy(array, out)
     return out

@@ -186,10 +186,12 @@ def signal_convolution(input, weight, bias, stride, padding, dilation, groups):
 def _input_cases(rng):
     for x, w, stride, padding, dilation, groups in window_cases(rng):
         out = [output_size(*d) for d in zip(x[2:], w[2:], stride, padding, dilation)]
-        yield case(spaced(rng, (x[0], w[0], *out)), spaced(rng, w), x, stride, padding, dilation, groups)
+        given = spaced(rng, (x[0], w[0], *out)), spaced(rng, w), x, stride, padding, dilation, groups
+        yield case(*given)
+        yield case(*given, spaced(rng, (x[1],)))
 
 
-def _input_reference(grad, weight, input_shape, stride, padding, dilation, groups):
+def _input_reference(grad, weight, input_shape, stride, padding, dilation, groups, bias=None):
     n, c, h, w = input_shape
     result = np.zeros((n, c, h + 2 * padding[0], w + 2 * padding[1]))
     outs = weight.shape[0] // groups
@@ -198,7 +200,8 @@ def _input_reference(grad, weight, input_shape, stride, padding, dilation, group
         channels = slice(first, first + weight.shape[1])
         row, column = i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]
         result[:, channels, row, column] += grad[:, o, i, j, None] * weight[o, :, a, b]
-    return result[:, :, padding[0]:padding[0] + h, padding[1]:padding[1] + w]
+    result = result[:, :, padding[0]:padding[0] + h, padding[1]:padding[1] + w]
+    return result if bias is None else result + bias[:, None, None]
 
 
 @op(
@@ -207,11 +210,14 @@ def _input_reference(grad, weight, input_shape, stride, padding, dilation, group
             g, weight, None, stride, padding, dilation, groups),
         weight=lambda g, grad, weight_shape, stride, padding, dilation, groups: convolution_weight(
             grad, g, weight_shape, stride, padding, dilation, groups),
+        bias=lambda g: sum(g, (0, 2, 3)),
     ),
     samples=_input_cases, reference=_input_reference, exempt=_LINEAR,
 )
-def convolution_input(grad, weight, input_shape, stride, padding, dilation, groups):
+def convolution_input(grad, weight, input_shape, stride, padding, dilation, groups, bias=None):
     """Gradient of `convolution` with respect to its input, given that of its output.
+
+    As a transposed convolution it may have a bias, one number for each channel of the result.
 
     >>> g, weight = np.ones((1, 1, 1, 1)), np.ones((1, 1, 2, 2))
     >>> convolution_input(g, weight, (1, 1, 2, 2), (1, 1), (0, 0), (1, 1), 1)[0, 0]
@@ -219,10 +225,14 @@ def convolution_input(grad, weight, input_shape, stride, padding, dilation, grou
            [1., 1.]])
     """
     name = "convolution_input"
-    one_type(name, grad=grad, weight=weight)
+    one_type(name, grad=grad, weight=weight, bias=bias)
+    shaped(name, "bias", bias, input_shape[1:2])
     shaped(name, "grad", grad, check_convolution(name, input_shape, weight.shape, stride, padding, dilation,
                                                  groups))
-    return _kernels.conv2d_input(grad, weight, tuple(input_shape), stride, padding, dilation, groups)
+    result = _kernels.conv2d_input(grad, weight, tuple(input_shape), stride, padding, dilation, groups)
+    if bias is not None:
+        result += bias[:, None, None]
+    return result
 
 
 def _weight_cases(rng):

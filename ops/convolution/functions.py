@@ -203,12 +203,10 @@ def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, 
         input = ops.pad(input, tuple(side for more in reversed(room) for side in (0, more)))
     if dims == 1:
         result = convolution_input(_lift(input), _lift(weight), (*shape[:2], 1, shape[2]),
-                                   (1, *stride), (0, *padding), (1, *dilation), groups)
+                                   (1, *stride), (0, *padding), (1, *dilation), groups, bias)
         result = reshape(result, shape)
     else:
-        result = convolution_input(input, weight, shape, stride, padding, dilation, groups)
-    if bias is not None:
-        result = ops.add(result, reshape(bias, (shape[1],) + (1,) * dims))
+        result = convolution_input(input, weight, shape, stride, padding, dilation, groups, bias)
     return reshape(result, shape[1:]) if added else result
 
 

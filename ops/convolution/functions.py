@@ -10,7 +10,7 @@ import numpy as np
 
 import ops
 from ops.convolution.core import convolution, convolution_input, pair, signal_convolution
-from ops.core import Bad, case, composite, dtype_of, shape_of
+from ops.core import Bad, Traced, case, composite, dtype_of, shape_of
 from ops.matrix.vectors import dtype_advice
 from ops.samples import spaced
 from ops.shape.layout import reshape
@@ -129,8 +129,7 @@ _checked: dict = {}  # keys of calls that passed all checks -> their options as 
 
 def _convolve(name: str, convolve, dims: int, input, weight, bias, stride, padding, dilation, groups):
     """`_conv`, without the checks if a call like this one has passed them."""
-    key = _key(input, weight, bias, stride, padding, dilation, groups)
-    options = _checked.get(key)
+    key, options = _look_up(input, weight, bias, stride, padding, dilation, groups)
     if options is not None:
         return convolve(input, weight, bias, *options)
     result = _conv(name, dims, input, weight, bias, stride, padding, dilation, groups)
@@ -146,18 +145,24 @@ def _remember(key, plan: tuple) -> None:
         _checked[key] = plan
 
 
-def _key(input, weight, bias, *options):
-    """What decides whether a call is right: shapes, dtypes and options; None if that cannot be a key.
+def _kind(value):
+    """Shape and dtype of an array or a traced value; None for None."""
+    if isinstance(value, Traced):
+        return value.array_shape, value.array_dtype
+    return value if value is None else (value.shape, value.dtype)
 
-    Checking takes 20 microseconds and a network calls with the same shapes in every step.
+
+def _look_up(input, weight, bias, *options):
+    """What decides whether a call is right (None if that cannot be a key), and what `_remember` kept for it.
+
+    It is decided by shapes, dtypes and options.  Checking takes 20 microseconds and a network calls with the
+    same shapes in every step.
     """
     try:
-        key = (shape_of(input), dtype_of(input), shape_of(weight), dtype_of(weight),
-               None if bias is None else (shape_of(bias), dtype_of(bias)), options, *map(type, options))
-        hash(key)
+        key = _kind(input), _kind(weight), _kind(bias), options, *map(type, options)
+        return key, _checked.get(key)
     except (TypeError, AttributeError):
-        return None
-    return key
+        return None, None
 
 
 def _lift(signal):
@@ -192,8 +197,7 @@ def _transpose_plan(name: str, dims: int, input, weight, bias, stride, padding, 
 def _conv_transpose(name: str, dims: int, input, weight, bias, stride, padding, output_padding, groups,
                     dilation):
     arguments = input, weight, bias, stride, padding, output_padding, groups, dilation
-    key = _key(*arguments, name)
-    plan = _checked.get(key)
+    key, plan = _look_up(*arguments, name)
     if plan is None:
         plan = _transpose_plan(name, dims, *arguments)
         _remember(key, plan)

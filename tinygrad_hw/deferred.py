@@ -69,7 +69,7 @@ class Deferred(Tensor):
             return None
         for place in shared:
             arrays[place] = arrays[place].copy()
-        self = _new(Stage(chain, values, arrays, mode.recording))
+        self = _new(Stage(chain, values, tuple(arrays), mode.recording))
         keep_waiting(self)
         return self
 
@@ -104,7 +104,7 @@ class Deferred(Tensor):
                 if self._stage is stage:  # no other thread was here first
                     self._fill(stage)
                     self._stage = None
-                    if "_history" in vars(self):
+                    if stage.children and "_history" in vars(self):
                         _put_behind(self, stage.take_children())
 
     def reads(self, memory: np.ndarray) -> bool:
@@ -129,16 +129,15 @@ class Deferred(Tensor):
     def _fill(self, stage: Stage) -> None:
         if stage.chain is None:
             return
-        op, arrays = stage.chain.fused(tuple(stage.arrays))
-        outputs = op.forward(*arrays)
-        outputs = outputs if op.outputs else (outputs,)
-        vars(self)["array"] = outputs[0]
+        op, arrays = stage.chain.fused(stage.arrays)
+        computed, attributes = op.forward(*arrays), vars(self)
+        attributes["array"] = computed[0] if op.outputs else computed
         if stage.recording:
-            results = [Tensor._wrap(array) for array in outputs]
+            results = tuple(map(Tensor._wrap, computed)) if op.outputs else (Tensor._wrap(computed),)
             node = link(op, stage.chain.fused(stage.values)[1], results, stage.sites[0])
             if node is not None:
                 node.order, stage.node = stage.order, weakref.ref(node)
-                vars(self)["_history"] = (node, 0)
+                attributes["_history"] = (node, 0)
         stage.end()
         waiting.pop(id(self), None)
 
@@ -314,7 +313,7 @@ def _put_behind(value: Tensor, children: list) -> None:
 
 
 def _new(stage: Stage) -> Deferred:
-    self = Deferred.__new__(Deferred)
+    self = object.__new__(Deferred)
     self._version_counter = [0, None]
     self._stage = stage
     stage.owner = weakref.ref(self)

@@ -7,7 +7,7 @@ import weakref
 
 from ops.core import Op
 from tinygrad_hw.autograd.callers import call_site
-from tinygrad_hw.autograd.graph import node_number
+from tinygrad_hw.autograd.graph import numbers
 
 __all__ = ["Stage", "usable"]
 
@@ -35,11 +35,13 @@ class Stage:
     __slots__ = ("__weakref__", "arrays", "chain", "children", "lock", "node", "order", "owner", "recording",
                  "sites", "source", "values")
 
-    def __init__(self, chain, values: tuple, arrays: list, recording: bool, source=None):
+    def __init__(self, chain, values: tuple, arrays: tuple, recording: bool, source=None):
         self.chain, self.values, self.arrays = chain, values, arrays
-        self.recording, self.order = recording, node_number()
-        self.sites = (*(source.sites if source is not None else ()), call_site())
-        self.source = weakref.ref(source) if source is not None else _nobody
+        self.recording, self.order = recording, next(numbers)
+        if source is None:
+            self.sites, self.source = (call_site(),), _nobody
+        else:
+            self.sites, self.source = (*source.sites, call_site()), weakref.ref(source)
         self.owner = self.node = _nobody
         self.children: list = []
         self.lock = threading.RLock()

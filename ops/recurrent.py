@@ -15,7 +15,8 @@ from ops.elementwise.arithmetic import add, mul, sub
 from ops.elementwise.exponential import sigmoid
 from ops.elementwise.trigonometric import tanh
 from ops.samples import spaced
-from ops.shape.join import cat, chunk
+from ops.shape.join import cat
+from ops.shape.splitting import chunk
 
 __all__ = ["gru_update", "lstm_update"]
 

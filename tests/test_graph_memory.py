@@ -10,7 +10,7 @@ import pytest
 import tinygrad_hw as thw
 from tinygrad_hw import Tensor, tensor
 from tinygrad_hw.autograd import grad
-from tinygrad_hw.autograd.graph import Node
+from tinygrad_hw.autograd.nodes import Node
 
 
 def leaf(*values, dtype=thw.float64):

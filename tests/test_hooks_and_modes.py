@@ -9,7 +9,7 @@ import pytest
 import tinygrad_hw as thw
 from tinygrad_hw import tensor
 from tinygrad_hw.autograd import grad
-from tinygrad_hw.autograd.graph import Accumulate
+from tinygrad_hw.autograd.nodes import Accumulate
 
 
 def leaf(*values, dtype=thw.float64):

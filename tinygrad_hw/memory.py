@@ -14,8 +14,9 @@ from ops.indexing.items import assign, setitem
 from ops.promotion import can_cast
 from ops.shape.layout import view_scatter
 from tinygrad_hw.autograd.callers import user_line, warn_user
-from tinygrad_hw.autograd.graph import Accumulate, Edge, OpNode, Overwrite, link, link_view
+from tinygrad_hw.autograd.graph import OpNode, link, link_view
 from tinygrad_hw.autograd.mode import mode
+from tinygrad_hw.autograd.nodes import Accumulate, Edge, Overwrite
 from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["SharedMemory", "View"]

@@ -14,7 +14,7 @@ import numpy as np
 import ops
 from ops.core import Composite, Op
 from ops.promotion import as_dtype
-from tinygrad_hw.autograd.graph import node_number
+from tinygrad_hw.autograd.nodes import node_number
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["IN_PLACE", "METHODS", "where"]

@@ -19,12 +19,12 @@ from tinygrad_hw.autograd.graph import (
     OpNode,
     edges_of,
     link,
-    numbers,
     plan_of,
     save_several,
     shape_of,
 )
 from tinygrad_hw.autograd.mode import mode
+from tinygrad_hw.autograd.nodes import numbers
 from tinygrad_hw.memory import View
 from tinygrad_hw.tensor import Tensor, unwrap
 

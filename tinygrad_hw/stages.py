@@ -7,7 +7,7 @@ import weakref
 
 from ops.core import Op
 from tinygrad_hw.autograd.callers import call_site
-from tinygrad_hw.autograd.graph import numbers
+from tinygrad_hw.autograd.nodes import numbers
 
 __all__ = ["Stage", "usable"]
 

@@ -13,8 +13,9 @@ import numpy as np
 from ops.core import Traced, array_of
 from ops.promotion import as_dtype, can_cast, default_dtype
 from tinygrad_hw.autograd.callers import warn_user
-from tinygrad_hw.autograd.graph import PLAIN, Accumulate, Edge, Node
+from tinygrad_hw.autograd.graph import PLAIN
 from tinygrad_hw.autograd.mode import mode
+from tinygrad_hw.autograd.nodes import Accumulate, Edge, Node
 from tinygrad_hw.hooks import Hooks
 from tinygrad_hw.layout import Layout, Size
 from tinygrad_hw.memory import SharedMemory

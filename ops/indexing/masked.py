@@ -11,8 +11,8 @@ from ops.indexing.items import add_at, getitem
 from ops.lazy import LazyModule
 from ops.reduction.totals import sum
 from ops.samples import NO_TENSOR, spaced
-from ops.shape.join import unbind
 from ops.shape.layout import reshape
+from ops.shape.splitting import unbind
 
 __all__ = ["argwhere", "masked_fill", "masked_scatter", "masked_select", "nonzero"]
 

@@ -16,9 +16,10 @@ from ops.indexing.spans import narrow
 from ops.loss.regression import choose_reduction, reduce_losses
 from ops.reduction.totals import TYPE_NAMES, logsumexp
 from ops.samples import spaced
-from ops.shape.join import stack, unbind
+from ops.shape.join import stack
 from ops.shape.layout import squeeze, unsqueeze
 from ops.shape.padding import constant_pad_nd
+from ops.shape.splitting import unbind
 
 __all__ = ["ctc_loss"]
 

@@ -219,7 +219,7 @@ _INPLACE_MUTANTS = {
         ("retain_grad stays behind at the old history", "self.retain_grad()", "pass",
          f"{_INPLACE}::test_retain_grad_and_hooks_around_a_change"),
     ],
-    f"{_GRAPH}:Overwrite.backward": [
+    "tinygrad_hw.autograd.nodes:Overwrite.backward": [
         ("overwritten values still receive the gradient", "else np.zeros_like(g)", "else g",
          f"{_INPLACE}::test_overwriting_keeps_requires_grad_and_gives_zeros"),
     ],

@@ -15,8 +15,8 @@ import numpy as np
 
 import ops
 from tinygrad_hw.autograd.callers import user_line
-from tinygrad_hw.autograd.graph import Accumulate, Node
 from tinygrad_hw.autograd.mode import anomaly, mode
+from tinygrad_hw.autograd.nodes import Accumulate, Node
 from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["queue_callback", "run"]

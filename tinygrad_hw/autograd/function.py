@@ -8,8 +8,8 @@ import weakref
 import numpy as np
 
 from ops.broadcasting import sum_to
-from tinygrad_hw.autograd.graph import Node
 from tinygrad_hw.autograd.mode import mode, no_grad
+from tinygrad_hw.autograd.nodes import Node
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from tinygrad_hw.autograd.graph import Accumulate
+from tinygrad_hw.autograd.nodes import Accumulate
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["name_layer"]

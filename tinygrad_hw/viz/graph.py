@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tinygrad_hw.autograd import engine
-from tinygrad_hw.autograd.graph import Accumulate, Node, OpNode
+from tinygrad_hw.autograd.graph import OpNode
+from tinygrad_hw.autograd.nodes import Accumulate, Node
 from tinygrad_hw.tensor import Tensor
 from tinygrad_hw.viz.picture import Arrow, Box, Drawing, arrange
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from tinygrad_hw.autograd.graph import Accumulate, Node, OpNode, node_number
+from tinygrad_hw.autograd.graph import OpNode
 from tinygrad_hw.autograd.mode import enable_grad, set_detect_anomaly
+from tinygrad_hw.autograd.nodes import Accumulate, Node, node_number
 from tinygrad_hw.nn.attention import MultiheadAttention
 from tinygrad_hw.nn.module import Module
 from tinygrad_hw.nn.observe import as_found, example_input, tensors_in, watched

@@ -132,7 +132,7 @@ def _like_another(op, function):
 
     @functools.wraps(function.forward)
     def method(self, other):
-        if isinstance(other, Tensor):
+        if isinstance(self, Tensor) and isinstance(other, Tensor):
             return self.record(op, (self, other.array_shape), _NO_OPTIONS)
         return function(self, other)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ops
-from ops.kernels import interpolate, loss, pool, scatter, softmax, special
+from ops.kernels import interpolate, loss, masks, pool, scatter, softmax, special
 from tests.kernel_helpers import DTYPES, EPS
 
 
@@ -298,3 +298,10 @@ def test_views_and_empty_arrays(rng):
     none = np.empty((0, 4, 4))
     assert pool.max_pool2d(none, (2, 2), (2, 2), (0, 0), (1, 1), (2, 2))[0].shape == (0, 2, 2)
     assert loss.cross_entropy(np.empty((0, 3)), np.empty(0, np.int64))[0].shape == (0,)
+
+
+def test_every_byte_but_zero_is_true_in_a_mask():
+    """Such masks come from memory that NumPy views as bool."""
+    mask, x = np.array([2, 0] * 400, np.uint8).view(bool), np.ones(800, np.float32)
+    assert masks.fill(x, mask, 5.0)[:2].tolist() == [5.0, 1.0]
+    assert masks.keep(x, mask)[:2].tolist() == [1.0, 0.0]

@@ -92,6 +92,18 @@ def test_a_views_node_tells_where_and_when_the_view_was_taken():
     assert view.grad_fn is view.grad_fn and view.grad_fn.name() == "ViewBackward0"
 
 
+@pytest.mark.parametrize("take", [
+    lambda x, i: x[i], lambda x, i: x[i, :2], lambda x, i: x.select(0, i), lambda x, i: x.narrow(0, i, 1),
+    lambda x, i: torch.narrow(x, dim=0, start=i, length=1),
+])
+def test_a_view_remembers_the_place_that_a_tensor_named(take):
+    x, place = leaf(3, 4), torch.tensor(1)
+    view = take(x * 1, place)
+    place.fill_(0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        view.sum().backward()
+
+
 def test_parts_are_outputs_of_one_node():
     parts = (leaf(4, 2) * 1).split([1, 2, 1])
     assert len({id(part.grad_fn) for part in parts}) == 1 and [part.output_nr for part in parts] == [0, 1, 2]

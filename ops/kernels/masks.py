@@ -32,10 +32,10 @@ def _choose(arrays, numbers, task, worker):
 def _fill(arrays, numbers, task, worker):
     start, stop = span(numbers, task)
     out, x, mask, value = arrays[0], arrays[1], bytes_of(arrays[2]), arrays[3][0]
-    filled = numbers[1]  # 1 or 0: what the mask is where the number goes
+    filled = numbers[1] != 0  # what the mask is where the number goes
     for i in range(start, stop):
         element = x[i]
-        out[i] = value if mask[i] == filled else element
+        out[i] = value if (mask[i] != 0) == filled else element
 
 
 @Task

@@ -232,6 +232,8 @@ _INPLACE_MUTANTS = {
          f"{_AUTOGRAD}::test_third_order"),
         ("integers have a history", 'or result.array.dtype.kind != "f"', "",
          f"{_RECORDED}::test_only_what_needs_a_gradient_is_recorded"),
+        ("a view forgets the place that a Tensor named", "view._edge()", "pass",
+         f"{_RECORDED}::test_a_view_remembers_the_place_that_a_tensor_named"),
         ("keywords are not recorded", "args, arrays = op.bind(args, kwargs), op.bind(tuple(arrays), options)",
          "args += op.defaults[len(args):]",
          f"{_RECORDED}::test_gradients_do_not_depend_on_how_a_call_is_written"),

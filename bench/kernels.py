@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.duel import Job
 from bench.nets import generator
-from bench.operations import gradient_job, results, settle
+from bench.operations import gradient_job, results, settled
 
 __all__ = ["TOLERANCE", "modes", "names", "prepare"]
 
@@ -115,7 +115,7 @@ def prepare(name: str, torch, mode: str) -> Job:
         return call(**leaves)
 
     if part == "forward":
-        return Job(lambda: settle(forward()), lambda: results(forward()))
+        return Job(settled(forward), lambda: results(forward()))
     return gradient_job(torch, forward, [leaves[key] for key in GRADIENTS[part]], name)
 
 

@@ -33,6 +33,7 @@ from tinygrad_hw.tensor import Tensor, unwrap
 __all__ = ["record"]
 
 _new = object.__new__  # 0.1 microseconds less than a call of the class
+_new_tuple = tuple.__new__  # and 0.3 less than that of a named tuple
 
 
 def record(op: Op, args: tuple, kwargs: dict):
@@ -60,7 +61,13 @@ def record(op: Op, args: tuple, kwargs: dict):
         raise better from None
 
     if op.outputs:
-        results = op.result_type(*map(Tensor._wrap, computed))
+        results = []
+        for array in computed:
+            result = _new(Tensor)
+            result.array = array if type(array) is np.ndarray else np.asarray(array)
+            result._version_counter = [0, None]
+            results.append(result)
+        results = _new_tuple(op.result_type, results)
         result = results[0]
     elif op.parts:
         return _parts(op, args, kwargs, computed)

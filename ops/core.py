@@ -32,15 +32,15 @@ import numpy as np
 from ops.refusals import refusal
 from ops.results import results_type
 
-__all__ = ["TABLE", "Bad", "Case", "Chain", "Composite", "Joint", "Op", "Rule", "Traced", "array_of", "case",
-           "composite", "dtype_of", "op", "shape_of"]
+__all__ = ["SPELLINGS", "TABLE", "Bad", "Case", "Chain", "Composite", "Joint", "Op", "Rule", "Traced",
+           "array_of", "case", "composite", "dtype_of", "op", "shape_of"]
 
 TABLE: dict[str, Op] = {}
 """Every op and composite by name, in the order of definition.  The test-suite is generated from it."""
 
 
 class Traced:
-    """What a value must offer to be recorded: ``array`` and `record`; the engine's Tensor is one.
+    """What a value must offer to be recorded: ``array`` and `recorder`; the engine's Tensor is one.
 
     Attributes:
         array: the NumPy array that holds the values.
@@ -53,8 +53,8 @@ class Traced:
     array_shape: tuple[int, ...]
 
     @staticmethod
-    def record(op: Op, args: tuple, kwargs: dict):
-        """Compute ``op`` and record it in the graph of its arguments."""
+    def recorder(op: Op) -> Callable:
+        """The function that computes ``op`` and records it in the graph of its arguments, `Op.recorded`."""
         raise NotImplementedError
 
     def receive(self, result) -> Traced:
@@ -182,7 +182,8 @@ class Chain(abc.ABC):
         """The op that computes the chain and its arguments, from those of the chain's first op."""
 
 
-_SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
+SPELLINGS = {"axis": "dim", "keepdims": "keepdim"}
+"""NumPy's names of arguments, which every op understands."""
 _LENIENT = {"return_indices", "full"}  # PyTorch only asks whether these are true
 _NO_RULES: types.MappingProxyType = types.MappingProxyType({})
 
@@ -210,6 +211,7 @@ class Op:
         joint: the rule for all differentiable arguments together, if there is one.
         ruled: ``(bit, position)`` of each argument with a rule; the bits name sets of them.
         plans: by such a set, what whoever records the op keeps for these rules.
+        recorded: the function that computes and records a call, once somebody has written it.
         chain: ``chain(*arguments)`` gives the `Chain` that begins with this op, or None.
         any_layout: whether images may be channels-last in memory; if so the result is, too.
     """
@@ -246,6 +248,7 @@ class Op:
             self.rules = {name: self._rule(name, function) for name, function in grad.items()}
         self.ruled = tuple((1 << bit, self.parameters.index(name)) for bit, name in enumerate(self.rules))
         self.plans: dict = {}
+        self.recorded: Callable | None = None
         TABLE[self.name] = self
 
     def _rule(self, name: str, function: Callable, given: int = 1) -> Rule:
@@ -266,29 +269,31 @@ class Op:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args, **kwargs):
+        if not kwargs and args and isinstance(args[0], Traced):
+            return (self.recorded or args[0].recorder(self))(*args)
         if kwargs:
             if "out" in kwargs:
                 return self._write(kwargs.pop("out"), args, kwargs)
-            for numpy_name, name in _SPELLINGS.items():
+            for numpy_name, name in SPELLINGS.items():
                 if numpy_name in kwargs and name in self.parameters:
                     kwargs[name] = kwargs.pop(numpy_name)
             if not args and self.parameters[0] in kwargs:
                 args = (kwargs.pop(self.parameters[0]),)
             if self.flags:
-                self._check_flags(args, kwargs)
+                self.check_flags(args, kwargs)
             for value in kwargs.values():
                 for item in value if type(value) in (tuple, list) else (value,):
                     if isinstance(item, Traced):
-                        return item.record(self, args, kwargs)
+                        return (self.recorded or item.recorder(self))(*args, **kwargs)
         elif len(args) > self.unflagged:
-            self._check_flags(args, kwargs)
+            self.check_flags(args, kwargs)
         for value in args:
             if isinstance(value, Traced):
-                return value.record(self, args, kwargs)
+                return (self.recorded or value.recorder(self))(*args, **kwargs)
             if type(value) in (tuple, list):
                 for item in value:
                     if isinstance(item, Traced):
-                        return item.record(self, args, kwargs)
+                        return (self.recorded or item.recorder(self))(*args, **kwargs)
         try:
             result = self.forward(*args, **kwargs)
         except Exception as error:
@@ -298,7 +303,7 @@ class Op:
             raise better from None
         return self.result_type(*result) if self.result_type else result
 
-    def _check_flags(self, args: tuple, kwargs: dict) -> None:
+    def check_flags(self, args: tuple, kwargs: dict) -> None:
         """Refuse anything but True and False where a flag is asked for.
 
         >>> TABLE["sum"](np.ones((2, 3)), 0, 1)
@@ -361,11 +366,11 @@ class Composite(Op):
         if kwargs:
             if "out" in kwargs:
                 return self._write(kwargs.pop("out"), args, kwargs)
-            for numpy_name, name in _SPELLINGS.items():
+            for numpy_name, name in SPELLINGS.items():
                 if numpy_name in kwargs and name in self.parameters:
                     kwargs[name] = kwargs.pop(numpy_name)
         if self.flags and (kwargs or len(args) > self.unflagged):
-            self._check_flags(args, kwargs)
+            self.check_flags(args, kwargs)
         try:
             return self.forward(*args, **kwargs)
         except Exception as error:

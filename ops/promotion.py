@@ -183,12 +183,12 @@ def not_a_tensor(value) -> TypeError:
     while frame.f_back is not None:
         caller, code = frame.f_back, frame.f_code
         owner = {"__call__": "self", "record": "op", "method": "op"}.get(caller.f_code.co_name)
-        if owner in caller.f_locals and hasattr(caller.f_locals[owner], "forward"):
+        known = caller.f_globals if caller.f_code.co_name == "record" else caller.f_locals
+        if owner in known and hasattr(known[owner], "forward"):
             names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]
             for position, name in enumerate(names, 1):
                 if frame.f_locals.get(name) is value:
-                    op = caller.f_locals[owner].name
-                    return TypeError(f"{op}(): argument '{name}' (position {position}) "
+                    return TypeError(f"{known[owner].name}(): argument '{name}' (position {position}) "
                                      f"must be Tensor, not {type(value).__name__}")
         frame = caller
     return TypeError(f"expected a Tensor, got {type(value).__name__}")

@@ -45,7 +45,7 @@ from ops import (
 )
 from ops.broadcasting import broadcast_shapes
 from tinygrad_hw import (
-    autograd, creation, deferred, dtypes, methods, older_signatures, random, recording, testing,
+    autograd, creation, deferred, dtypes, methods, older_signatures, random, recorder, testing,
 )
 from tinygrad_hw.autograd.function import Function
 from tinygrad_hw.autograd.mode import (

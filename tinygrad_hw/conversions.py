@@ -190,14 +190,11 @@ class _Conversions:
                                "deepcopy protocol at the moment; call detach() first")
         if id(self) in memo:
             return memo[id(self)]
-        result = type(self).__new__(type(self))
+        result = type(self).__new__(type(self))._begin(self.array.copy())
         memo[id(self)] = result
+        begun = [*vars(result), "_accumulator", "_post_accumulate_hooks"]
         for name, value in vars(self).items():
-            if name == "array":
-                result.array = value.copy()
-            elif name == "_version_counter":
-                result._version_counter = [0, None]
-            elif name not in ("_accumulator", "_history", "_view", "_post_accumulate_hooks"):
+            if name not in begun:
                 setattr(result, name, copy.deepcopy(value, memo))
         return result.requires_grad_(self.requires_grad)
 
@@ -239,8 +236,7 @@ class _Conversions:
 
 def _rebuild(cls, array, requires_grad: bool, extra: dict) -> Tensor:
     """What unpickling calls."""
-    result = cls.__new__(cls)
-    result.array, result._version_counter = array, [0, None]
+    result = cls.__new__(cls)._begin(array)
     vars(result).update(extra)
     return result.requires_grad_(requires_grad)
 
@@ -280,7 +276,7 @@ _REVERSED = [tuple(range(ndim))[::-1] for ndim in range(65)]  # of all numbers o
 
 def _reversed(tensor):
     """The dimensions in reverse order."""
-    return tensor.record(ops.permute, (tensor, _REVERSED[tensor.ndim]), {})
+    return (ops.permute.recorded or tensor.recorder(ops.permute))(tensor, _REVERSED[tensor.ndim])
 
 
 def _transposed(tensor, name: str, most: int | None = None):

@@ -83,7 +83,11 @@ class Deferred(Tensor):
                 chain = stage.chain and stage.chain.then(op, args[1:], stage.recording)
                 if chain is not None and self._stage is stage:
                     return Deferred._lead_on(op, stage.followed_by(chain, op, args[1:]))
-        return (_in_any_layout if op.any_layout else Tensor.record)(op, args, kwargs)
+        if op.any_layout:
+            return _in_any_layout(op, args, kwargs)
+        if type(self) is Deferred:
+            self._settle()
+        return Tensor.record(op, args, kwargs)
 
     @staticmethod
     def _lead_on(op: Op, stage: Stage):
@@ -104,7 +108,7 @@ class Deferred(Tensor):
                 if self._stage is stage:  # no other thread was here first
                     self._fill(stage)
                     self._stage = None
-                    if stage.children and "_history" in vars(self):
+                    if stage.children and vars(self)["_history"] is not None:
                         _put_behind(self, stage.take_children())
 
     def reads(self, memory: np.ndarray) -> bool:
@@ -314,8 +318,7 @@ def _put_behind(value: Tensor, children: list) -> None:
 
 def _new(stage: Stage) -> Deferred:
     self = object.__new__(Deferred)
-    self._version_counter = [0, None]
-    self._stage = stage
+    vars(self).update(_history=None, _view=None, _version_counter=[0, None], _stage=stage)
     stage.owner = weakref.ref(self)
     return self
 

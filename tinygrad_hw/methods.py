@@ -15,6 +15,7 @@ import ops
 from ops.core import Composite, Op
 from ops.promotion import as_dtype
 from tinygrad_hw.autograd.nodes import node_number
+from tinygrad_hw.recorder import takes_numpy_names
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["IN_PLACE", "METHODS", "where"]
@@ -101,7 +102,7 @@ def _varargs(op):
                 return op(self, tuple(kwargs[name]))
         sizes = _integers(sizes)
         if plain and isinstance(self, Tensor):
-            return self.record(op, (self, sizes), _NO_OPTIONS)
+            return (op.recorded or self.recorder(op))(self, sizes)
         return op(self, sizes)
 
     method.__name__ = method.__qualname__ = op.__name__
@@ -110,20 +111,22 @@ def _varargs(op):
 
 
 def _method(op):
-    """The op as a method that is a function: ``x.neg()`` costs 0.3 microseconds less than by a bound op."""
-    most = op.unflagged - 1
+    """The op as a method; the function that records it takes the method's place at the first call."""
     if isinstance(op, Composite):
-        return _composite_method(op, most)
-    names = [p.name for p in op.__signature__.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+        return _composite_method(op, op.unflagged - 1)
 
     @functools.wraps(op.forward)
     def method(self, *args, **kwargs):
-        if kwargs and names[len(args) + 1:len(args) + 1 + len(kwargs)] == [*kwargs]:
-            args, kwargs = (*args, *kwargs.values()), _NO_OPTIONS  # 2 microseconds less for keepdim=True
-        if kwargs or len(args) > most or not isinstance(self, Tensor):
+        if "axis" in kwargs or not isinstance(self, Tensor):
             return op(self, *args, **kwargs)
-        return self.record(op, (self, *args), _NO_OPTIONS)
+        function = op.recorded or self.recorder(op)
+        if takes_all_names:
+            for name, value in list(vars(Tensor).items()):
+                if value is method:
+                    setattr(Tensor, name, function)
+        return function(self, *args, **kwargs)
 
+    takes_all_names = takes_numpy_names(op)
     return method
 
 
@@ -133,7 +136,7 @@ def _like_another(op, function):
     @functools.wraps(function.forward)
     def method(self, other):
         if isinstance(self, Tensor) and isinstance(other, Tensor):
-            return self.record(op, (self, other.array_shape), _NO_OPTIONS)
+            return (op.recorded or self.recorder(op))(self, other.array_shape)
         return function(self, other)
 
     return method
@@ -160,12 +163,12 @@ def _composite_method(op, most: int):
 
 def _operator(op, swapped: bool = False):
     """A binary operator; foreign types get their chance through NotImplemented."""
-    plain = type(op) is Op
+    composite = _composite_method(op, 2) if isinstance(op, Composite) else None
 
     def method(self, other):
         try:
-            arguments = (other, self) if swapped else (self, other)
-            return self.record(op, arguments, _NO_OPTIONS) if plain else op(*arguments)
+            function = composite or op.recorded or self.recorder(op)
+            return function(other, self) if swapped else function(self, other)
         except (TypeError, RuntimeError):
             if _is_operand(other):
                 raise
@@ -247,7 +250,7 @@ def _view(self, *shape, dtype=None, size=()):
             if type(length) is not int:
                 break
         else:
-            return self.record(ops.view, (self, shape), _NO_OPTIONS)
+            return (ops.view.recorded or self.recorder(ops.view))(self, shape)
     if dtype is not None or (len(shape) == 1 and not isinstance(shape[0], (int, tuple, list, Tensor))):
         try:
             return Tensor._wrap(self.array.view(as_dtype(dtype or shape[0])))

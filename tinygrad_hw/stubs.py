@@ -86,7 +86,7 @@ def stub() -> str:
     special = {*methods, *(f"__{way}{name}__" for name in _OPERATORS for way in ("", "r", "i"))}
     lines = []
     for name, value in sorted(members.items()):
-        if name.startswith("_") and name not in special or name in ("array", "record"):
+        if name.startswith("_") and name not in special or name in ("array", "record", "recorder"):
             continue
         if callable(value):
             remark = "  # type: ignore[override]" if name in ("__eq__", "__ne__") else ""

@@ -18,7 +18,7 @@ from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.autograd.nodes import Accumulate, Edge, Node
 from tinygrad_hw.hooks import Hooks
 from tinygrad_hw.layout import Layout, Size
-from tinygrad_hw.memory import SharedMemory
+from tinygrad_hw.memory import SharedMemory, View
 from tinygrad_hw.waiting import compute_waiting
 
 __all__ = ["Size", "Tensor", "unwrap"]
@@ -46,8 +46,12 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     """
 
     __array_priority__ = 1000
-    _history: Edge | None = None  # (node, output index) that a gradient for this Tensor goes to
-    _grad = _view = _accumulator = _post_accumulate_hooks = None
+    # Every Tensor has these four of its own: an attribute that the class has too costs 10 times as much.
+    array: np.ndarray
+    _history: Edge | None  # (node, output index) that a gradient for this Tensor goes to
+    _view: View | None  # how it was taken from another Tensor, if it is a view
+    _version_counter: list  # how often the memory was changed in place, and the line of the last change
+    _grad = _accumulator = _post_accumulate_hooks = None
     _used: tuple[int, int] | None = None  # of a gradient: the versions that optimizer.step() used, see there
     deferred = False  # whether the values may be uncomputed, or in another order than they seem
     _begin_chain = None  # set by deferred.py
@@ -61,25 +65,29 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
             array = np.array(unwrap(data[0]), dtype=dtype)
         else:
             array = np.empty((data[0] if isinstance(data[0], Size) else data) if data else (0,), dtype)
-        self.array = array
-        self._version_counter = [0, None]
+        self._begin(array)
         self.requires_grad_(requires_grad)
 
     # ------------------------------------------------------------------ making Tensors inside the engine
+
+    def _begin(self, array: np.ndarray) -> Tensor:
+        """Set what every Tensor has: it is a constant until told otherwise."""
+        self.array, self._history, self._view, self._version_counter = array, None, None, [0, None]
+        return self
 
     @staticmethod
     def _wrap(array) -> Tensor:
         """A constant Tensor around an array (no copy)."""
         self = _new(Tensor)
         self.array = array if type(array) is np.ndarray else np.asarray(array)
-        self._version_counter = [0, None]
+        self._history, self._view, self._version_counter = None, None, [0, None]
         return self
 
     @staticmethod
     def _with_history(array, edge: Edge | None, counter: list) -> Tensor:
         """A Tensor around a saved array: its gradient's edge, and the version counter of its memory."""
         self = _new(Tensor)
-        self.array, self._history, self._version_counter = array, edge, counter
+        self.array, self._history, self._view, self._version_counter = array, edge, None, counter
         return self
 
     def receive(self, result) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 
 import ops
 from ops.core import Op, Rule, Traced, array_of, dtype_of
-from tests.mutants.probe import Facts
+from tests.mutants.probe import Facts, alter
 from tests.mutants.substitution import reached, replaced
 
 __all__ = ["Mutant", "mutants_of", "planted"]
@@ -52,12 +52,10 @@ def planted(mutant: Mutant):
     op = ops.TABLE[mutant.op]
     before = {name: getattr(op, name) for name in mutant.changes}
     try:
-        vars(op).update(mutant.changes)
-        op.plans.clear()
+        alter(op, mutant.changes)
         yield
     finally:
-        vars(op).update(before)
-        op.plans.clear()
+        alter(op, before)
 
 
 def mutants_of(op: Op, facts: dict[str, Facts]) -> Iterator[Mutant]:

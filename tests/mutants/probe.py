@@ -9,8 +9,9 @@ import numpy as np
 import tinygrad_hw as thw
 from ops.core import Op, Rule, array_of
 from tests import test_table
+from tinygrad_hw.recorder import written
 
-__all__ = ["PROVED_BY", "Facts", "facts_of", "gradients"]
+__all__ = ["PROVED_BY", "Facts", "alter", "facts_of", "gradients"]
 
 PROVED_BY = {"channel_norm_input": "channel_norm", "channel_norm_weight": "channel_norm"}
 """Ops that are checked as the gradient of another one."""
@@ -66,13 +67,20 @@ def gradients(name: str, case, seed: int = 0) -> list[np.ndarray]:
     return [one.array for one in (*first, *second)]
 
 
+def alter(op: Op, changes: dict) -> None:
+    """Set attributes of an op; its recorder, which may stand in other places, gets new code."""
+    vars(op).update(changes)
+    op.plans.clear()
+    if op.recorded is not None:
+        op.recorded.__code__ = written(op).__code__
+
+
 def facts_of(op: Op) -> dict[str, Facts]:
     """What the op's samples show of each of its rules."""
     facts = {argument: Facts() for argument in op.rules}
     own, joint = op.rules, op.joint
-    op.rules = {argument: _watched(argument, rule, facts[argument]) for argument, rule in own.items()}
-    op.joint = None
-    op.plans.clear()
+    watched = {argument: _watched(argument, rule, facts[argument]) for argument, rule in own.items()}
+    alter(op, {"rules": watched, "joint": None})
     name = PROVED_BY.get(op.name, op.name)
     try:
         with np.errstate(all="ignore"):
@@ -81,8 +89,7 @@ def facts_of(op: Op) -> dict[str, Facts]:
             for case, _ in test_table.TIES.get(name, ()):
                 test_table.gradients_at_tie(name, case)
     finally:
-        op.rules, op.joint = own, joint
-        op.plans.clear()
+        alter(op, {"rules": own, "joint": joint})
     arrays = {parameter for case in test_table.cases(op.name) if op.name == name
               for parameter, value in zip(op.parameters, op.bind(case.args, case.kwargs))
               if test_table.is_float(value)}

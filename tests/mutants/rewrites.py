@@ -13,7 +13,9 @@ import inspect
 import textwrap
 import types
 
+from ops.core import TABLE
 from tinygrad_hw.autograd.mode import mode
+from tinygrad_hw.recorder import written
 
 __all__ = ["REWRITES", "Rewrite", "planted"]
 
@@ -70,21 +72,31 @@ class Rewrite:
 
 @contextlib.contextmanager
 def planted(mutant: Rewrite):
-    """The changed code in the function, inside a ``with`` block."""
+    """The changed code in the function, inside a ``with`` block; what it writes for ops is written anew."""
     function = mutant.function()
     right = function.__code__
     try:
         function.__code__ = mutant.code()
+        if mutant.target.startswith(_RECORDER):
+            _write_recorders()
         yield
     finally:
         function.__code__ = right
+        if mutant.target.startswith(_RECORDER):
+            _write_recorders()
         mode.recording, mode.inference = True, False  # a mutant may have left them behind
+
+
+def _write_recorders() -> None:
+    for op in TABLE.values():
+        if op.recorded is not None:
+            op.recorded.__code__ = written(op).__code__
 
 
 _ENGINE = "tinygrad_hw.autograd.engine"
 _GRAPH = "tinygrad_hw.autograd.graph"
 _MEMORY = "tinygrad_hw.memory:SharedMemory"
-_RECORDING = "tinygrad_hw.recording"
+_RECORDER, _RECORDING = "tinygrad_hw.recorder", "tinygrad_hw.recording"
 _STATE = "tinygrad_hw.nn.state:State"
 _UPDATE = "ops.update"
 _AUTOGRAD, _HOOKS = "tests/test_autograd.py", "tests/test_hooks_and_modes.py"
@@ -223,29 +235,35 @@ _INPLACE_MUTANTS = {
         ("overwritten values still receive the gradient", "else np.zeros_like(g)", "else g",
          f"{_INPLACE}::test_overwriting_keeps_requires_grad_and_gives_zeros"),
     ],
-    f"{_RECORDING}:record": [
-        ("changes of saved arguments go unnoticed", "origin = counter, counter[0], value._history",
-         "origin = [0], 0, value._history", f"{_INPLACE}::test_stale_saved_value_is_named"),
-        ("changes of saved results go unnoticed", "origin = value._version_counter, 0, position",
-         "origin = [0], 0, position", f"{_RECORDED}::test_a_saved_result_is_the_one_that_was_returned"),
-        ("saved arguments lose their history", "counter[0], value._history", "counter[0], None",
+    f"{_RECORDER}:_kept": [
+        ("changes of saved arguments go unnoticed", '"{name}._version_counter, {name}._version_counter[0], ',
+         '"[0], 0, ', f"{_INPLACE}::test_stale_saved_value_is_named"),
+        ("changes of saved results go unnoticed", '({result}._version_counter, 0,', "([0], 0,",
+         f"{_RECORDED}::test_a_saved_result_is_the_one_that_was_returned"),
+        ("saved arguments lose their history", "[0], {name}._history", "[0], None",
          f"{_AUTOGRAD}::test_third_order"),
-        ("integers have a history", 'or result.array.dtype.kind != "f"', "",
-         f"{_RECORDED}::test_only_what_needs_a_gradient_is_recorded"),
-        ("a view forgets the place that a Tensor named", "view._edge()", "pass",
-         f"{_RECORDED}::test_a_view_remembers_the_place_that_a_tensor_named"),
-        ("keywords are not recorded", "args, arrays = op.bind(args, kwargs), op.bind(tuple(arrays), options)",
-         "args += op.defaults[len(args):]",
-         f"{_RECORDED}::test_gradients_do_not_depend_on_how_a_call_is_written"),
     ],
-    f"{_RECORDING}:_view": [
-        ("views have versions of their own", "array, view, source._version_counter",
-         "array, view, [0, None]", f"{_INPLACE}::test_versions_count_changes_and_are_shared_by_views"),
+    f"{_RECORDER}:_results": [
+        ("integers have a history", ' or result.array.dtype.kind != "f"', "",
+         f"{_RECORDED}::test_only_what_needs_a_gradient_is_recorded"),
+    ],
+    f"{_RECORDER}:_saved": [
+        ("what one rule needs is saved for another", "if wanted & {mask}:", "if True:",
+         "tests/test_recorder.py::test_what_only_one_rule_needs_is_saved_for_that_one"),
+    ],
+    f"{_RECORDER}:_view": [
+        ("a view forgets the place that a Tensor named", "computed, {named})", "computed, False)",
+         f"{_RECORDED}::test_a_view_remembers_the_place_that_a_tensor_named"),
+    ],
+    f"{_RECORDING}:record_view": [
+        ("views have versions of their own", "result._version_counter = source._version_counter",
+         "result._version_counter = [0, None]",
+         f"{_INPLACE}::test_versions_count_changes_and_are_shared_by_views"),
         ("a view of a view forgets the first", "(*before.steps, step)", "(step,)", f"{_VIEWS}::test_views"),
         ("a view's node is numbered when it is made", "f_lasti), next(numbers)]", "f_lasti), -10**9]",
          f"{_RECORDED}::test_a_views_node_tells_where_and_when_the_view_was_taken"),
     ],
-    f"{_RECORDING}:_parts": [
+    f"{_RECORDING}:record_parts": [
         ("all parts are the first output", "result._history = node, place", "result._history = node, 0",
          f"{_RECORDED}::test_parts_are_outputs_of_one_node"),
     ],

@@ -12,13 +12,13 @@ import numpy as np
 
 import ops
 from ops.broadcasting import sum_to
-from ops.core import Op, Traced
+from ops.core import Op, Traced, array_of
 from tinygrad_hw.autograd.callers import inside
 from tinygrad_hw.autograd.nodes import Edge, Node, numbers
 from tinygrad_hw.layout import Size
 
-__all__ = ["ARGUMENT", "OUTPUT", "PLAIN", "SHAPE", "OpNode", "Plan", "edges_of", "link", "link_view",
-           "plan_of", "save_several", "shape_of"]
+__all__ = ["ARGUMENT", "OUTPUT", "PLAIN", "SHAPE", "OpNode", "Plan", "add_edges", "edges_of", "link",
+           "link_view", "needs_of", "origin_of", "plan_of", "shape_of"]
 
 _new = object.__new__
 
@@ -43,7 +43,7 @@ class Plan:
 
     def __init__(self, op: Op, wanted: int):
         chosen = [(name, rule) for bit, (name, rule) in enumerate(op.rules.items()) if wanted >> bit & 1]
-        names = list(dict.fromkeys(need for _, rule in chosen for need in rule.needs))
+        names = [name for name, mask in needs_of(op) if wanted & mask]
         self.rules = [
             (name, rule.function, None if list(rule.needs) == names else tuple(map(names.index, rule.needs)))
             for name, rule in chosen
@@ -62,6 +62,20 @@ class Plan:
         if name in op.outputs:
             return OUTPUT, op.outputs.index(name)
         return SHAPE, op.parameters.index(name.removesuffix("_shape"))
+
+
+def needs_of(op: Op) -> list[tuple[str, int]]:
+    """What the rules of an op need, each with the set of those that do; what all of them need comes first.
+
+    >>> needs_of(ops.mul), needs_of(ops.pow)
+    ([('other', 1), ('input', 2)], [('input', 3), ('exponent', 3), ('ans', 2)])
+    """
+    masks: dict[str, int] = {}
+    for bit, rule in enumerate(op.rules.values()):
+        for name in rule.needs:
+            masks[name] = masks.get(name, 0) | 1 << bit
+    every = (1 << len(op.rules)) - 1
+    return sorted(masks.items(), key=lambda need: need[1] != every)
 
 
 def plan_of(op: Op, wanted: int) -> Plan:
@@ -88,6 +102,18 @@ def edges_of(values) -> tuple[list, list]:
     return edges, fits
 
 
+def add_edges(values, edges: list, fits: list) -> bool:
+    """Add the edges of the Tensors in a sequence, and what fits them; whether there are any."""
+    if type(values) is not tuple and type(values) is not list:
+        return False
+    several, shapes = edges_of(values)
+    if not any(several):
+        return False
+    edges += several
+    fits.append(shapes)
+    return True
+
+
 def link(op: Op, values: tuple, results, site: tuple | None = None) -> OpNode | None:
     """The node that records ``results = op(*values)``, or None if no argument needs a gradient.
 
@@ -106,25 +132,20 @@ def link(op: Op, values: tuple, results, site: tuple | None = None) -> OpNode | 
                 edges.append(edge)
                 array = value.stored if value.deferred else value.array
                 fits.append((array.shape, array.dtype))
-        elif type(value) is tuple or type(value) is list:
-            several, shapes = edges_of(value)
-            if any(several):
-                wanted |= bit
-                edges += several
-                fits.append(shapes)
+        elif add_edges(value, edges, fits):
+            wanted |= bit
     if not wanted:
         return None
     node = _new(OpNode)  # 0.1 microseconds less than a call of the class
     node.edges, node.op, node._fits, node.order = edges, op, fits, next(numbers)
-    node._plan = plan = op.plans.get(wanted) or plan_of(op, wanted)
+    node._plan = op.plans.get(wanted) or plan_of(op, wanted)
     if site is None:
         frame = _getframe(1)  # `call_site`, written out: a function call costs 0.1 microseconds
         while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
             frame = frame.f_back
         site = code, frame.f_lasti
     node.site = site
-    if plan.saves:
-        node.save(values, results)
+    node.save(values, results)
     return node
 
 
@@ -142,9 +163,8 @@ def link_view(edge: Edge, array: np.ndarray, step: tuple, site: tuple, order: in
     node = _new(OpNode)
     node.op, node.edges, node._fits, node.order = op, [edge], [(array.shape, array.dtype)], order
     node.site = site
-    node._plan = plan = op.plans.get(1) or plan_of(op, 1)
-    if plan.saves:
-        node.save(op.bind((array, *args), kwargs), ())
+    node._plan = op.plans.get(1) or plan_of(op, 1)
+    node.save(op.bind((array, *args), kwargs), ())
     return node
 
 
@@ -158,8 +178,6 @@ class OpNode(Node):
             this very node is its index, which makes no reference cycle.  None for what is no Tensor.
     """
 
-    saved = origins = ()
-
     def save(self, values: tuple, results) -> None:
         """Keep what the plan names of the op's arguments and outputs; see `link`."""
         self.saved = saved = []
@@ -168,15 +186,11 @@ class OpNode(Node):
             origin = None
             if source == ARGUMENT:
                 value = values[position]
-                kind = type(value)
-                if kind in PLAIN:
-                    pass
-                elif isinstance(value, Traced):
-                    counter = value._version_counter
-                    origin = (counter, counter[0], value._history)
+                origin = origin_of(value)
+                if isinstance(value, Traced):
                     value = value.stored if value.deferred else value.array
-                elif kind is tuple or kind is list:
-                    origin, value = save_several(value)
+                elif origin is not None:
+                    value = tuple(map(array_of, value))
             elif source == OUTPUT:
                 value = results[position]
                 counter = value._version_counter
@@ -270,18 +284,19 @@ class OpNode(Node):
             self.freed_at = where
 
 
-def save_several(values) -> tuple:
-    """The origins of the Tensors in a sequence (None without any), and the sequence with arrays."""
-    for value in values:
-        if type(value) not in PLAIN and isinstance(value, Traced):
-            break
-    else:
-        return None, values
-    origins = [
-        (v._version_counter, v._version_counter[0], v._edge()) if isinstance(v, Traced) else None
-        for v in values
-    ]
-    return origins, tuple(v.array if isinstance(v, Traced) else v for v in values)
+def origin_of(value):
+    """Where a saved value came from: a Tensor's version counter, version and edge; a list of these for a
+    sequence with Tensors in it; None for anything else.
+    """
+    if isinstance(value, Traced):
+        counter = value._version_counter
+        return counter, counter[0], value._history
+    if type(value) is tuple or type(value) is list:
+        for item in value:
+            if type(item) not in PLAIN and isinstance(item, Traced):
+                return [(one._version_counter, one._version_counter[0], one._edge())
+                        if isinstance(one, Traced) else None for one in value]
+    return None
 
 
 def shape_of(value):

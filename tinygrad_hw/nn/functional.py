@@ -104,7 +104,7 @@ def _with_inplace(op, saves_input: bool | None = None):
             *args, inplace = args
         if not inplace:
             if plain and not kwargs and isinstance(input, Tensor):  # 0.4 microseconds less than op(...)
-                return input.record(op, (input, *args), _NO_OPTIONS)
+                return (op.recorded or input.recorder(op))(input, *args)
             return op(input, *args, **kwargs)
         result = op(ops.clone(input) if saves_input and input.requires_grad else input, *args, **kwargs)
         return input if result is input else input._assign(result)

@@ -34,8 +34,7 @@ class Parameter(Tensor):
             raise TypeError(
                 f"Parameter expects a Tensor, got {type(data).__name__}; wrap it: tensor(data)"
             )
-        self.array = data.array
-        self._version_counter = [0, None]
+        self._begin(data.array)
         self.requires_grad_(requires_grad)
 
     def __repr__(self) -> str:
@@ -70,8 +69,7 @@ class Buffer(Tensor):
     """
 
     def __init__(self, data: Tensor | None = None, *, persistent: bool = True):
-        self.array = np.empty(0, default_dtype()) if data is None else data.array
-        self._version_counter = [0, None]
+        self._begin(np.empty(0, default_dtype()) if data is None else data.array)
         self.persistent = persistent
 
     def __deepcopy__(self, memo: dict) -> Buffer:

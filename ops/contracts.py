@@ -52,7 +52,7 @@ def _misshapen(op: str, name: str, expected: tuple, got: tuple) -> RuntimeError:
 def check_rows(op: str, scores, target, weight) -> None:
     """Refuse anything but scores (M, C), class numbers (M,) of int64 and weights (C,) or None.
 
-    >>> check_rows("nll_rows", np.ones((2, 3)), np.zeros(2, np.int64), None)
+    >>> check_rows("softmax_cross_entropy", np.ones((2, 3)), np.zeros(2, np.int64), None)
     """
     if scores.ndim != 2 or target.dtype != _INT64:
         raise RuntimeError(f"{op}(): scores have two dimensions and targets are int64, got {scores.shape} "

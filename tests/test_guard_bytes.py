@@ -89,7 +89,7 @@ def test_planted_faults_are_found(monkeypatch):
                                     (1, 1), (0, 0), (1, 1), 1), "one type, got grad float64, input float32"),
     (lambda: ops.planes_gather(np.ones((2, 3, 3)), np.zeros((3, 2, 2), np.int64)), "the same planes"),
     (lambda: ops.log_softmax_backward(np.ones((2, 3)), np.ones((2, 4)), 1), "output must have shape"),
-    (lambda: ops.nll_rows(np.ones((2, 3)), np.zeros(3, np.int64)), "target must have shape"),
+    (lambda: ops.softmax_cross_entropy(np.ones((2, 3)), np.zeros(3, np.int64)), "target must have shape"),
     (lambda: ops.resampling_backward(np.ones((1, 7, 4)), (4, 0), (0.5, 0.5), "bicubic", True),
      r"a height and a width greater than 0, got \(4, 0\)"),
 ])

@@ -28,7 +28,7 @@ def test_cross_entropy(rng, dtype, classes, weighted):
     target = rng.integers(0, classes, 6)
     target[3] = -7
     weight = rng.random(classes).astype(dtype) if weighted else None
-    losses, log_probabilities, *sums = loss.cross_entropy(logits, target, weight, ignore_index=-7)
+    losses, total, log_probabilities = loss.cross_entropy(logits, target, weight, -7, "none")
     grad = rng.standard_normal(6).astype(dtype)
     got = loss.cross_entropy_backward(grad, log_probabilities, target, weight, ignore_index=-7)
     for r in range(6):
@@ -42,9 +42,12 @@ def test_cross_entropy(rng, dtype, classes, weighted):
         np.testing.assert_allclose(got[r], expected, atol=tolerance)
     counted = np.delete(target, 3)
     factors = weight[counted].sum(dtype=np.float64) if weighted else 5
-    assert sums == [pytest.approx(losses.sum(dtype=np.float64)), pytest.approx(factors), True]
+    assert total == pytest.approx(losses.sum(dtype=np.float64))
+    mean, number, _ = loss.cross_entropy(logits, target, weight, ignore_index=-7)
+    assert mean.shape == () and mean.dtype == dtype
+    assert float(mean) == number == pytest.approx(total / factors)
     target[0] = classes
-    assert loss.cross_entropy(logits, target, weight, ignore_index=-7)[-1] is False
+    assert np.isnan(loss.cross_entropy(logits, target, weight, ignore_index=-7)[1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -297,7 +300,7 @@ def test_views_and_empty_arrays(rng):
     np.testing.assert_array_equal(values, view.reshape(3, 2, 2, 2, 2).max((2, 4)))
     none = np.empty((0, 4, 4))
     assert pool.max_pool2d(none, (2, 2), (2, 2), (0, 0), (1, 1), (2, 2))[0].shape == (0, 2, 2)
-    assert loss.cross_entropy(np.empty((0, 3)), np.empty(0, np.int64))[0].shape == (0,)
+    assert loss.cross_entropy(np.empty((0, 3)), np.empty(0, np.int64), None, -100, "none")[0].shape == (0,)
 
 
 def test_every_byte_but_zero_is_true_in_a_mask():

@@ -12,37 +12,59 @@ import numpy as np
 
 from .functions import like
 from .jit import part
-from .launch import Launch, Task
-from .masked import doubles_of, integers_of
-from .softmax import exponentials, log_softmax, prepared, share_of_rows
+from .launch import Launch, Task, run_serially
+from .masked import integers_of
+from .simd import pointer_shift
+from .softmax import (
+    exponentials,
+    log_softmax,
+    log_softmax_rows,
+    numbers_of_rows,
+    prepared,
+    share_of_rows,
+)
 
 __all__ = ["cross_entropy", "cross_entropy_backward", "nll", "nll_backward"]
 
 
+@part
+def _sum_losses(losses, scores, weight, target, total, numbers):
+    """losses[r] = -weight[target[r]] * scores[r, target[r]], 0 for ignored rows, and their sum or mean.
+
+    The sum is NaN if a label is out of range.  Losses that nobody wants (``numbers[4]`` is 0) are all written
+    to the place of the sum.
+    """
+    rows, columns, ignore_index, weighted = numbers[0], numbers[1], numbers[2], numbers[3]
+    step, nothing = numbers[4], like(0, total[0])
+    losses_sum, factors = 0.0, 0.0
+    for r in range(rows):
+        label, factor, loss = target[r], like(1, nothing), nothing
+        if label != ignore_index:
+            if label < 0 or label >= columns:
+                losses_sum = np.nan
+                continue
+            if weighted:
+                factor = weight[label]
+            loss = -factor * scores[r * columns + label]
+            losses_sum += loss
+            factors += factor
+        losses[r * step] = loss
+    if numbers[5]:
+        losses_sum = losses_sum / factors if factors != 0 else np.nan
+    total[0] = like(losses_sum, nothing)
+
+
 @Task
 def _nll(arrays, numbers, task, worker):
-    """losses[r] = -weight[target[r]] * scores[r, target[r]], 0 for ignored rows.
+    _sum_losses(arrays[0], arrays[1], arrays[2], integers_of(arrays[3]), arrays[4], numbers)
 
-    The last array gets the sums of the losses and of the weights, and 1 if every label is valid.
-    """
-    losses, scores, weight = arrays[0], arrays[1], arrays[2]
-    target, sums = integers_of(arrays[3]), doubles_of(arrays[4])
-    rows, columns, ignore_index, weighted = numbers[0], numbers[1], numbers[2], numbers[3]
-    total, factors, valid = 0.0, 0.0, True
-    for r in range(rows):
-        label, factor = target[r], like(1, losses[r])
-        losses[r] = like(0, factor)
-        if label == ignore_index:
-            continue
-        if label < 0 or label >= columns:
-            valid = False
-            continue
-        if weighted:
-            factor = weight[label]
-        losses[r] = -factor * scores[r * columns + label]
-        total += losses[r]
-        factors += factor
-    sums[0], sums[1], sums[2] = total, factors, valid
+
+@Task
+def _cross_entropy(arrays, numbers, task, worker):
+    """The log-softmax of all rows, then the losses; numbers: those of a share of the rows and of `_nll`."""
+    first, last, columns, group = share_of_rows(numbers, task)
+    log_softmax_rows(arrays[1], arrays[5], first, last, columns, group)
+    _sum_losses(arrays[0], arrays[1], arrays[2], integers_of(arrays[3]), arrays[4], pointer_shift(numbers, 4))
 
 
 @part
@@ -98,41 +120,60 @@ def _one_task(task: Task, dtype, shape, *numbers: int) -> Launch:
     return Launch(task, dtype, (*shape, *numbers), 1, shape[0])
 
 
-def cross_entropy(logits, target, weight=None, ignore_index=-100):
-    """Cross entropy of rows: ``(losses, log_probabilities, total, factors, valid)``.
+@functools.lru_cache(maxsize=1024)
+def _prepared_nll(dtype, shape, ignore_index: int, weighted: bool, reduction: str) -> Launch:
+    return _one_task(_nll, dtype, shape, ignore_index, weighted, reduction == "none", reduction == "mean")
+
+
+@functools.lru_cache(maxsize=1024)
+def _prepared_cross_entropy(dtype, shape, ignore_index: int, weighted: bool, reduction: str) -> Launch | None:
+    """The launch of log-softmax and losses together; None where the former is no single task."""
+    shares = numbers_of_rows(shape)
+    if shares[1] < shape[0] or not shape[1]:
+        return None
+    options = ignore_index, weighted, reduction == "none", reduction == "mean"
+    return Launch(_cross_entropy, dtype, (*shares, *shape, *options), 1, 0)
+
+
+def cross_entropy(logits, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Cross entropy of rows: ``(losses, total, log_probabilities)``.
 
     ``logits`` is (N, C), ``target`` int64 (N,) with 0 <= target < C or target == ignore_index,
-    ``weight`` (C,) or None.  The results are the loss of every row (N,), the log-softmax (N, C) that the
-    backward pass needs, and as numbers the sum of the losses, the sum of weight[target], by which a mean
-    divides (torch.nn.CrossEntropyLoss), and whether every target is in range.
+    ``weight`` (C,) or None.  The results are the loss of every row (N,), or for another ``reduction`` than
+    "none" their sum or mean (an array without dimensions), then this sum or mean as a number, which is NaN
+    if a target is out of range, and the log-softmax (N, C) that the backward pass needs.  The mean divides by
+    the sum of weight[target] (torch.nn.CrossEntropyLoss).
 
-    >>> losses, log_probabilities, *sums = cross_entropy(np.zeros((2, 4)), np.array([1, -100]))
-    >>> losses.round(6).tolist(), sums[1:]
-    ([1.386294, 0.0], [1.0, True])
+    >>> losses, total, _ = cross_entropy(np.zeros((2, 4)), np.array([1, -100]), reduction="none")
+    >>> losses.round(6).tolist(), round(total, 6)
+    ([1.386294, 0.0], 1.386294)
     """
-    logits, target = np.ascontiguousarray(logits), np.ascontiguousarray(target)
-    shape, dtype = logits.shape, logits.dtype
-    losses, log_probabilities, sums = np.empty(shape[0], dtype), log_softmax(logits), np.empty(3)
-    factors = losses if weight is None else np.ascontiguousarray(weight, dtype)
-    _one_task(_nll, dtype, shape, ignore_index, weight is not None)(
-        losses, log_probabilities, factors, target, sums)
-    total, counted, valid = sums.tolist()
-    return losses, log_probabilities, total, counted, valid > 0
+    logits, shape, dtype = np.ascontiguousarray(logits), logits.shape, logits.dtype
+    launch = _prepared_cross_entropy(dtype, shape, ignore_index, weight is not None, reduction)
+    if launch is None:
+        log_probabilities = log_softmax(logits)
+        return *nll(log_probabilities, target, weight, ignore_index, reduction), log_probabilities
+    log_probabilities, total = np.empty(shape, dtype), np.empty((), dtype)
+    losses = np.empty(shape[0], dtype) if reduction == "none" else total
+    factors = total if weight is None else np.ascontiguousarray(weight, dtype)
+    arrays = losses, log_probabilities, factors, np.ascontiguousarray(target), total, logits
+    run_serially(launch.place, id(arrays))
+    return losses, total.item(), log_probabilities
 
 
-def nll(scores, target, weight=None, ignore_index=-100):
-    """Losses of rows (N,) from log-probabilities (N, C), and the three sums of `cross_entropy`.
+def nll(scores, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Losses of rows (N, C) of log-probabilities, and their sum or mean: the first two of `cross_entropy`.
 
-    >>> losses, *sums = nll(np.log([[0.5, 0.5]]), np.array([0]))
-    >>> losses.round(3).tolist(), sums[1:]
-    ([0.693], [1.0, True])
+    >>> nll(np.log([[0.5, 0.5]]), np.array([0]))[0].round(3).tolist()
+    0.693
     """
-    losses, sums = np.empty(len(scores), scores.dtype), np.empty(3)
-    factors = losses if weight is None else np.ascontiguousarray(weight, scores.dtype)
-    _one_task(_nll, scores.dtype, scores.shape, ignore_index, weight is not None)(
-        losses, np.ascontiguousarray(scores), factors, np.ascontiguousarray(target), sums)
-    total, counted, valid = sums.tolist()
-    return losses, total, counted, valid > 0
+    dtype, total = scores.dtype, np.empty((), scores.dtype)
+    losses = np.empty(len(scores), dtype) if reduction == "none" else total
+    factors = total if weight is None else np.ascontiguousarray(weight, dtype)
+    arrays = losses, np.ascontiguousarray(scores), factors, np.ascontiguousarray(target), total
+    launch = _prepared_nll(dtype, scores.shape, ignore_index, weight is not None, reduction)
+    run_serially(launch.place, id(arrays))
+    return losses, total.item()
 
 
 def nll_backward(grad, shape, target, weight=None, ignore_index=-100, reduction="mean"):

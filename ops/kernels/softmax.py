@@ -17,13 +17,13 @@ from .functions import exp, like
 from .jit import part
 from .launch import Launch, Task
 from .simd import lanes_of, pointer_shift, vector_load
-from .vector import vector_full, vector_largest, vector_total
+from .vector import pointer_on_stack, vector_full, vector_largest, vector_total
 
 __all__ = ["exponentials", "log_softmax", "log_softmax_backward", "logsumexp", "logsumexp_backward",
            "prepared", "share_of_rows", "softmax", "softmax_backward"]  # fmt: skip
 
 _TASK = 16384  # elements of a task, about
-_GROUP = 1024  # elements whose exponentials are computed in one loop, about
+GROUP = 1024  # elements whose exponentials are computed in one loop, about; rows of a group at most
 _COST = 40  # time for an element, in the multiplications that `launch` counts
 
 
@@ -107,11 +107,10 @@ def share_of_rows(numbers, task):
     return task * numbers[1], min(numbers[0], (task + 1) * numbers[1]), numbers[2], numbers[3]
 
 
-@Task
-def _log_softmax(arrays, numbers, task, worker):
-    """out[r] = x[r] - logsumexp(x[r])."""
-    out, x, (first, last, columns, group) = arrays[0], arrays[1], share_of_rows(numbers, task)
-    tops = pointer_shift(arrays[2], worker * group)
+@part
+def log_softmax_rows(out, x, first, last, columns, group):
+    """out[r] = x[r] - logsumexp(x[r]) of the rows from ``first`` to ``last`` (excluded)."""
+    tops = pointer_on_stack(out, GROUP)
     for begin in range(first, last, group):
         end = min(begin + group, last)
         _shifted_exponentials(out, x, tops, begin, end, columns, False)
@@ -123,10 +122,16 @@ def _log_softmax(arrays, numbers, task, worker):
 
 
 @Task
+def _log_softmax(arrays, numbers, task, worker):
+    first, last, columns, group = share_of_rows(numbers, task)
+    log_softmax_rows(arrays[0], arrays[1], first, last, columns, group)
+
+
+@Task
 def _softmax(arrays, numbers, task, worker):
     """out[r] = exp(x[r]) / sum(exp(x[r]))."""
     out, (first, last, columns, group) = arrays[0], share_of_rows(numbers, task)
-    tops = pointer_shift(arrays[2], worker * group)
+    tops = pointer_on_stack(out, GROUP)
     for begin in range(first, last, group):
         end = min(begin + group, last)
         _shifted_exponentials(out, arrays[1], tops, begin, end, columns, False)
@@ -193,30 +198,39 @@ def _softmax_backward(arrays, numbers, task, worker):
 # ------------------------------------------------------------------ for arrays
 
 
+def numbers_of_rows(shape) -> tuple[int, int, int, int]:
+    """What `share_of_rows` reads: the rows of a matrix, those of a task, the columns, the rows of a group.
+
+    >>> numbers_of_rows((10_000, 10))
+    (10000, 1638, 10, 102)
+    """
+    rows, columns = math.prod(shape[:-1]), shape[-1]
+    return rows, max(1, _TASK // max(columns, 1)), columns, max(1, min(rows, GROUP // max(columns, 1)))
+
+
 @functools.lru_cache(maxsize=1024)
 def prepared(task: Task, dtype, shape, scratch: int = 0, *numbers: int) -> Launch:
-    """A launch over the rows of arrays of this shape (N, C); ``scratch``: elements for a row of a group."""
-    rows, columns = shape
-    each, group = max(1, _TASK // max(columns, 1)), max(1, min(rows, _GROUP // max(columns, 1)))
+    """A launch over the rows of arrays of this shape (..., C); ``scratch``: elements for a row of a group."""
+    rows, each, columns, group = numbers_of_rows(shape)
     tasks = -(-rows // each) if columns else 0
     return Launch(task, dtype, (rows, each, columns, group, *numbers), tasks, _COST * rows * columns,
                   group * scratch)
 
 
 def log_softmax(x: np.ndarray) -> np.ndarray:
-    """log(softmax(x)) over the last axis of x (N, C), stable for logits of any size.
+    """log(softmax(x)) over the last axis of x (..., C), stable for logits of any size.
 
     >>> log_softmax(np.array([[1000.0, 1000.0]])).round(6).tolist()
     [[-0.693147, -0.693147]]
     """
-    x = np.ascontiguousarray(x)
-    out = np.empty(x.shape, x.dtype)
-    prepared(_log_softmax, x.dtype, x.shape, 1)(out, x)
-    return out
+    shape, dtype = x.shape, x.dtype
+    arrays = np.empty(shape, dtype), np.ascontiguousarray(x)
+    prepared(_log_softmax, dtype, shape).run(arrays)
+    return arrays[0]
 
 
 def log_softmax_backward(grad: np.ndarray, log_probabilities: np.ndarray) -> np.ndarray:
-    """Gradient of `log_softmax` by its input, from the cotangent and the output, both (N, C).
+    """Gradient of `log_softmax` by its input, from the cotangent and the output, both (..., C).
 
     >>> log_softmax_backward(np.array([[1.0, 0.0]]), np.log([[0.25, 0.75]])).tolist()
     [[0.75, -0.75]]
@@ -250,19 +264,19 @@ def logsumexp_backward(grad: np.ndarray, x: np.ndarray, ans: np.ndarray) -> np.n
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
-    """exp(x) / sum(exp(x)) over the last axis of x (N, C), stable for logits of any size.
+    """exp(x) / sum(exp(x)) over the last axis of x (..., C), stable for logits of any size.
 
     >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
     [[0.5, 0.5]]
     """
-    x = np.ascontiguousarray(x)
-    out = np.empty(x.shape, x.dtype)
-    prepared(_softmax, x.dtype, x.shape, 1)(out, x)
-    return out
+    shape, dtype = x.shape, x.dtype
+    arrays = np.empty(shape, dtype), np.ascontiguousarray(x)
+    prepared(_softmax, dtype, shape).run(arrays)
+    return arrays[0]
 
 
 def softmax_backward(grad: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Gradient of `softmax` by its input, from the cotangent and the output, both (N, C).
+    """Gradient of `softmax` by its input, from the cotangent and the output, both (..., C).
 
     >>> softmax_backward(np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]])).tolist()
     [[0.1875, -0.1875]]

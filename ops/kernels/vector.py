@@ -12,7 +12,7 @@ import math
 import operator
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import lower_builtin, type_callable
 
 from .masked import _floor, _maximum_of
@@ -108,6 +108,12 @@ def vector_full(builder, kinds, pointer, number):
     if isinstance(kind.llvm.element, ir.FloatType):
         number = builder.fptrunc(number, kind.llvm.element)
     return _splat(builder, number, kind.lanes)
+
+
+@_intrinsic(_same)
+def pointer_on_stack(builder, kinds, pointer, count):
+    """Memory for a constant number of elements of the pointer's type, until the function returns."""
+    return cgutils.alloca_once(builder, pointer.type.pointee, kinds[1].literal_value)
 
 
 @_intrinsic(_same)

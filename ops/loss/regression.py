@@ -34,6 +34,17 @@ _kernels = LazyModule("ops.kernels.difference")
 # ------------------------------------------------------------------ shared by all losses
 
 
+def reduction_of(reduction, size_average, reduce):
+    """`choose_reduction` for the backward pass: the forward pass has warned and checked.
+
+    >>> reduction_of("mean", None, False)
+    'none'
+    """
+    if size_average is None and reduce is None:
+        return reduction
+    return "none" if reduce is False else "sum" if size_average is False else "mean"
+
+
 def choose_reduction(reduction, size_average=None, reduce=None) -> str:
     """The reduction that the present and the older arguments ask for.
 
@@ -44,7 +55,7 @@ def choose_reduction(reduction, size_average=None, reduce=None) -> str:
     ('mean', 'none')
     """
     if size_average is not None or reduce is not None:
-        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        reduction = reduction_of(reduction, size_average, reduce)
         warn_user("size_average and reduce args will be deprecated, please use "
                   f"reduction='{reduction}' instead.")
     if reduction not in ("mean", "sum", "none"):

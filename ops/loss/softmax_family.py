@@ -25,23 +25,19 @@ _kernels = LazyModule("ops.kernels.softmax")
 
 
 def _by_rows(kernel, dim: int, *arrays):
-    """Run a kernel for the rows of 2-d arrays along dimension ``dim`` of arrays of any shape."""
-    shape = arrays[0].shape
-    if not shape:
-        return kernel(*(array.reshape(1, 1) for array in arrays)).reshape(())
-    if dim == 1 and len(shape) == 2:
+    """Run a kernel of the last dimension along dimension ``dim`` of arrays of any shape."""
+    ndim = arrays[0].ndim
+    if dim == ndim - 1:
         return kernel(*arrays)
-    if dim == len(shape) - 1 and arrays[0].size:
-        return kernel(*(array.reshape(-1, shape[dim]) for array in arrays)).reshape(shape)
-    moved = [np.moveaxis(array, dim, -1) for array in arrays]
-    rows = kernel(*(array.reshape(-1, shape[dim]) if array.size else array.reshape(0, 1)
-                    for array in moved))
-    return np.moveaxis(rows.reshape(moved[0].shape), -1, dim)
+    if not ndim:
+        return kernel(*(array.reshape(1) for array in arrays)).reshape(())
+    return np.moveaxis(kernel(*(np.moveaxis(array, dim, -1) for array in arrays)), -1, dim)
 
 
 def _prepare(name: str, input, dim, dtype) -> tuple:
     """The input in the floating dtype to compute in, and the dimension as one axis."""
-    tensor_only(input)
+    if type(input) is not np.ndarray:
+        tensor_only(input)
     dim = one_dim(_implicit_dim(name, input.ndim) if dim is None else dim, input.ndim)
     if dtype is not None:
         input = input.astype(as_dtype(dtype), copy=False)
@@ -123,7 +119,8 @@ def softmax(input, dim=None, dtype=None):
     array([0.5, 0.5])
     """
     input, dim = _prepare("softmax", input, dim, dtype)
-    return _by_rows(_kernels.softmax, dim, input)
+    last = dim == input.ndim - 1
+    return _kernels.softmax(input) if last else _by_rows(_kernels.softmax, dim, input)
 
 
 def _implicit_silently(dim, ndim: int) -> int:
@@ -166,7 +163,8 @@ def log_softmax(input, dim=None, dtype=None):
     array([-1000.,     0.])
     """
     input, dim = _prepare("log_softmax", input, dim, dtype)
-    return _by_rows(_kernels.log_softmax, dim, input)
+    last = dim == input.ndim - 1
+    return _kernels.log_softmax(input) if last else _by_rows(_kernels.log_softmax, dim, input)
 
 
 @composite(samples=_cases, reference=lambda input, dim: _reference(-input, dim), bad=_BAD)

@@ -173,12 +173,7 @@ def softmax_cross_entropy(input, target, weight=None, ignore_index=-100, reducti
     0.693
     """
     check_rows("softmax_cross_entropy", input, target, weight)
-    losses, log_probabilities, total, factors, valid = _kernels.cross_entropy(
-        input, target, weight, ignore_index)
-    if not valid:
+    losses, total, log_probabilities = _kernels.cross_entropy(input, target, weight, ignore_index, reduction)
+    if total != total:  # NaN, perhaps from a class number out of range
         require_classes(target, input.shape[1], ignore_index)
-    if reduction == "none":
-        return losses, log_probabilities
-    if reduction == "mean":
-        total = total / factors if factors else math.nan
-    return np.array(total, losses.dtype), log_probabilities
+    return losses, log_probabilities

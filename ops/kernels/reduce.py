@@ -19,7 +19,7 @@ from .launch import Launch, Task
 from .simd import lanes_of, pointer_shift, vector_load
 from .vector import vector_full, vector_largest
 
-__all__ = ["cumulative_sum", "product_slope", "reduced"]
+__all__ = ["cumulative_sum", "in_pairs", "largest_of_row", "product_slope", "reduced"]
 
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinity keep their meaning
 _BLOCK = 512  # elements of a sum in the array's dtype
@@ -85,11 +85,11 @@ def _product(arrays, numbers, task, worker):
 
 
 @jit
-def _in_pairs(x, start, count):
+def in_pairs(x, start, count):
     """The sum in NumPy's order: eight running sums of up to 128 elements, more of them half by half."""
     if count > 128:
         half = count // 16 * 8
-        return _in_pairs(x, start, half) + _in_pairs(x, start + half, count - half)
+        return in_pairs(x, start, half) + in_pairs(x, start + half, count - half)
     total, first = like(0, x[start]), 0
     if count >= 8:
         a, b, c, d = x[start], x[start + 1], x[start + 2], x[start + 3]
@@ -113,11 +113,11 @@ def _in_pairs(x, start, count):
 def _sum_in_pairs(arrays, numbers, task, worker):
     out, x, size = arrays[0], arrays[1], numbers[2]
     for r in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
-        out[r] = like(0, x[0]) + _in_pairs(x, r * size, size)  # NumPy begins with 0: no sum is -0.0
+        out[r] = like(0, x[0]) + in_pairs(x, r * size, size)  # NumPy begins with 0: no sum is -0.0
 
 
 @part
-def _largest(x, start, stop, sign):
+def largest_of_row(x, start, stop, sign):
     """The largest of the elements times ``sign``, 1 or -1; NaN if there is one."""
     lanes = lanes_of(x)
     if stop - start < lanes:
@@ -144,7 +144,7 @@ def _extreme(arrays, numbers, task, worker):
     out, x, size = arrays[0], arrays[1], numbers[2]
     sign = like(numbers[4], x[0])
     for r in range(task * numbers[1], min(numbers[0], (task + 1) * numbers[1])):
-        out[r] = sign * _largest(x, r * size, min((r + 1) * size, numbers[3]), sign)
+        out[r] = sign * largest_of_row(x, r * size, min((r + 1) * size, numbers[3]), sign)
 
 
 @Task

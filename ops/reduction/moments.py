@@ -10,11 +10,14 @@ from ops.callers import warn_user
 from ops.core import Bad, array_of, case, composite, op
 from ops.elementwise.arithmetic import add, mul, sub
 from ops.elementwise.division import div
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import LARGE, SEVERAL, tensor_only
+from ops.lazy import LazyModule
 from ops.reduction.totals import BAD_DIMS, TYPE_NAMES, keep_reduced, mean, normalize_dims, reduced_count
 from ops.samples import spaced
 
 __all__ = ["std", "std_mean", "var", "var_mean"]
+
+_kernels = LazyModule("ops.kernels.moments")
 
 
 def _moment_arguments(name: str, dim, unbiased, correction) -> tuple:
@@ -30,22 +33,29 @@ def _moment_arguments(name: str, dim, unbiased, correction) -> tuple:
     return dim, correction
 
 
-def _variance(name, input, dim, unbiased, keepdim, correction):
+def _spread(name, input, dim, unbiased, keepdim, correction, rooted: bool):
+    """The variance over dimensions, or its root."""
     dim, correction = _moment_arguments(name, dim, unbiased, correction)
-    tensor_only(input)
+    if type(input) is not np.ndarray:
+        tensor_only(input)
     if input.dtype.kind != "f":
         raise RuntimeError("std and var only support floating point and complex dtypes, got "
                            f"{TYPE_NAMES[input.dtype.name]}; convert first: input.float().{name}()")
-    dims = normalize_dims(dim, input.ndim)
-    count = reduced_count(input.shape, dim)
-    freedom = input.dtype.type(count - correction if count > correction else 0)
+    dims = None if dim is None else normalize_dims(dim, input.ndim)
+    count = input.size if dims is None else math.prod([input.shape[d] for d in dims])
+    freedom = count - correction if count > correction else 0
     if freedom <= 0:
         warn_user(f"{name}(): degrees of freedom is <= 0. Correction ({correction}) should be "
                   f"strictly less than the reduction factor ({count}, input numel divided by output "
                   "numel).")
+    if SEVERAL <= input.size < LARGE:
+        result = _kernels.spread(input, dims, keepdim, freedom, True, rooted)
+        if result is not None:
+            return result
     average = np.add.reduce(input, axis=dims, keepdims=True) / input.dtype.type(count)
     deviation = input - average
-    return np.add.reduce(deviation * deviation, axis=dims, keepdims=keepdim) / freedom
+    variance = np.add.reduce(deviation * deviation, axis=dims, keepdims=keepdim) / input.dtype.type(freedom)
+    return np.sqrt(variance) if rooted else variance
 
 
 def _variance_grad(g, input, dim, unbiased, correction):
@@ -105,7 +115,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     >>> float(var(np.array([1.0, 2.0, 3.0]))), float(var(np.array([1.0, 3.0]), correction=0))
     (1.0, 1.0)
     """
-    return _variance("var", input, dim, unbiased, keepdim, correction)
+    return _spread("var", input, dim, unbiased, keepdim, correction, False)
 
 
 @op(
@@ -119,7 +129,7 @@ def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     >>> float(std(np.array([1.0, 3.0]), correction=0))
     1.0
     """
-    return np.sqrt(_variance("std", input, dim, unbiased, keepdim, correction))
+    return _spread("std", input, dim, unbiased, keepdim, correction, True)
 
 
 def _and_mean(moment, power):

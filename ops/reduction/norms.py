@@ -13,14 +13,14 @@ from ops.elementwise.clamping import clamp_min
 from ops.elementwise.comparison import ge
 from ops.elementwise.division import div
 from ops.elementwise.exponential import pow
-from ops.elementwise.pointwise import large, tensor_only
+from ops.elementwise.pointwise import LARGE, SEVERAL, large, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import as_dtype
 from ops.reduction.moments import divide_or_zero
 from ops.reduction.totals import keep_reduced, normalize_dims, reduce_cases, sum
 from ops.samples import spaced
 
-_kernels = LazyModule("ops.kernels.reduce")
+_kernels, _moments = LazyModule("ops.kernels.reduce"), LazyModule("ops.kernels.moments")
 
 __all__ = ["cosine_similarity", "norm", "normalize", "pairwise_distance", "unit_vectors",
            "vector_norm"]
@@ -91,20 +91,25 @@ def vector_norm(input, ord=2, dim=None, keepdim=False, *, dtype=None):
     >>> float(vector_norm(np.array([3.0, -4.0]))), float(vector_norm(np.array([3.0, -4.0]), 1))
     (5.0, 7.0)
     """
-    tensor_only(input)
+    if type(input) is not np.ndarray:
+        tensor_only(input)
     if input.dtype.kind != "f":
         raise RuntimeError("linalg.vector_norm: Expected a floating point or complex tensor as input. "
                            f"Got {input.dtype}; convert it first: x.float()")
     if not isinstance(ord, (int, float)):
         raise RuntimeError(f"linalg.vector_norm: ord must be a number, got {ord!r}")
     input = input if dtype is None else input.astype(as_dtype(dtype), copy=False)
-    dims = normalize_dims(dim, input.ndim)
+    dims = None if dim is None else normalize_dims(dim, input.ndim)
     if ord == 2:
+        if SEVERAL <= input.size < LARGE:
+            result = _moments.spread(input, dims, keepdim, 1, False, True)
+            if result is not None:
+                return result
         total = _kernels.reduced("square_sum", input, dims, keepdim) if large(input) else None
         if total is None:
             total = np.add.reduce(np.square(input), axis=dims, keepdims=keepdim)
         return np.sqrt(total)
-    if (ord < 0 or ord == math.inf) and 0 in [input.shape[d] for d in dims]:
+    if (ord < 0 or ord == math.inf) and 0 in [input.shape[d] for d in normalize_dims(dim, input.ndim)]:
         raise RuntimeError(f"linalg.vector_norm cannot compute the {ord} norm over an empty dimension "
                            f"of shape {input.shape}, because the operation does not have an identity")
     options = dict(axis=dims, keepdims=keepdim)

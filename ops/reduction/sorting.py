@@ -152,12 +152,9 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
         raise RuntimeError(f"selected index k out of range: k={k}, but dimension {dim} has size {size}")
     if 0 < k <= _FEW and input.dtype.kind == "f" and input.size >= _MANY:
         if dim == input.ndim - 1:
-            values, indices = _kernels.largest(np.ascontiguousarray(input).reshape(-1, size), k, not largest)
-            shape = (*input.shape[:-1], k)
-            return values.reshape(shape), indices.reshape(shape)
-        rows = np.moveaxis(wide, dim, -1)
-        values, indices = _kernels.largest(np.ascontiguousarray(rows).reshape(-1, size), k, not largest)
-        return tuple(np.moveaxis(part.reshape(*rows.shape[:-1], k), -1, dim) for part in (values, indices))
+            return _kernels.largest(input, k, not largest)
+        found = _kernels.largest(np.moveaxis(input, dim, -1), k, not largest)
+        return tuple(np.moveaxis(part, -1, dim) for part in found)
     return _taken(input, dim, np.take(_order(wide, dim, largest), range(k), axis=dim))
 
 

@@ -1,4 +1,5 @@
-"""Functions of one number for use inside kernels: exp, log, tanh, sigmoid, log(1 + x) and erf.
+"""Functions of one number for use inside kernels: exp, log, tanh, sigmoid, log(1 + x), erf
+and the normal distribution.
 
 They are written without branches and without calls into the C library, so that LLVM turns the loops
 around them into SIMD code.  Each holds for float32 and float64; infinity, NaN, subnormal numbers and the
@@ -16,7 +17,7 @@ from numba.extending import overload
 
 from .jit import jit
 
-__all__ = ["erf_scalar", "exp", "inlined", "like", "log", "log1p_unit", "sigmoid", "tanh"]
+__all__ = ["erf_scalar", "exp", "inlined", "like", "log", "log1p_unit", "normal", "sigmoid", "tanh"]
 
 # "contract" allows fused multiply-add; "reassoc" would cancel the rounding trick of exp.  Without
 # forceinline LLVM leaves erf a call, and the loops around it are ten times slower.
@@ -64,12 +65,13 @@ def _split_ln2(dtype, bits):
     return dtype(high), dtype(math.log(2) - high + _LN2_REST)
 
 
-def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split):
+def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split, any_size=True):
     """exp for one dtype: x = n ln 2 + r, exp(x) = 2^n Taylor(r), |r| <= ln(2) / 2 (Cody, Waite 1980).
 
     n is rounded by adding 1.5 * 2^mantissa, which pushes the fraction out of the mantissa and leaves n
     in its low bits.  2^n is put together from two factors since 2^128 and the subnormal powers fit no
-    single one.  Largest error measured against long double: 0.62 eps in float32, 0.60 eps in float64.
+    single one; without ``any_size`` one factor has to do.  Largest error measured against long double:
+    0.62 eps in float32, 0.60 eps in float64.
     """
     first = dtype(1 / math.factorial(degree))
     others = tuple(dtype(1 / math.factorial(k)) for k in range(degree - 1, -1, -1))
@@ -81,8 +83,9 @@ def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split):
     mantissa, bias, one = integer(mantissa), integer(bias), integer(1)
 
     def exp(x):
-        x = lowest if x < lowest else x
-        x = highest if x > highest else x
+        if any_size:
+            x = lowest if x < lowest else x
+            x = highest if x > highest else x
         shifted = dtype(x * log2_e + shift)
         n = shifted - shift
         r = (x - n * ln2_high) - n * ln2_low
@@ -90,6 +93,8 @@ def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split):
         for coefficient in others:
             p = p * r + coefficient
         exponent = integer(shifted.view(integer) - shift_bits)
+        if not any_size:
+            return p * dtype(integer((exponent + bias) << mantissa).view(dtype))
         half = integer(exponent >> one)
         power = dtype(integer((half + bias) << mantissa).view(dtype))
         return p * power * dtype(integer((exponent - half + bias) << mantissa).view(dtype))
@@ -97,11 +102,14 @@ def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split):
     return exp
 
 
+_EXP_SINGLE = np.float32, np.int32, 7, 23, 127, -104, 89, 9
+_EXP_DOUBLE = np.float64, np.int64, 13, 52, 1023, -746, 710, 32
+
 #: exp(x), for compiled code.
-exp = _by_dtype(
-    _make_exp(np.float32, np.int32, 7, 23, 127, -104, 89, split=9),
-    _make_exp(np.float64, np.int64, 13, 52, 1023, -746, 710, split=32),
-)
+exp = _by_dtype(_make_exp(*_EXP_SINGLE), _make_exp(*_EXP_DOUBLE))
+
+#: The same where neither exp(x) nor 1 / exp(x) is subnormal, else anything: a quarter of gelu's time less.
+exp_in_range = _by_dtype(_make_exp(*_EXP_SINGLE, any_size=False), _make_exp(*_EXP_DOUBLE, any_size=False))
 
 
 @inlined
@@ -281,3 +289,40 @@ erf_scalar = _by_dtype(
     _make_erf(np.float32, 11, 0.9, 4, _LOG_ERFC_SINGLE),
     _make_erf(np.float64, 20, 1.0, 6, _LOG_ERFC_DOUBLE),
 )
+
+
+# ------------------------------------------------------------------ normal distribution
+
+
+# Polynomial in x nearest to log(Phi(-x)) for 0 <= x <= 6, highest power first: the largest error of Phi(-x)
+# is as small as can be (2e-9), by least squares with weights that follow the error.
+_LOG_NORMAL_SINGLE = [2.896509e-07, -5.777041e-06, 4.7522861e-05, -0.00018490067, -8.56112e-06, 0.004821118,
+                      -0.036353206, -0.31830608, -0.79788486, -0.69314718]
+
+
+def _make_normal(dtype, largest, log_normal):
+    """The normal distribution function Phi(x): exp(q(|x|)) below 0 and 1 minus that above.
+
+    q is a polynomial for log(Phi(-x)); Phi is 0 below -``largest``.  With erf, which has to be exact around
+    0, it is twice the arithmetic.
+    """
+    first, others = dtype(log_normal[0]), tuple(dtype(c) for c in log_normal[1:])
+    zero, one, largest = dtype(0), dtype(1), dtype(largest)
+
+    def normal(x):
+        size = abs(x)
+        q = first
+        for coefficient in others:
+            q = q * size + coefficient
+        tail = zero if size > largest else exp_in_range(q)
+        return tail if x < zero else one - tail
+
+    return normal
+
+
+def _normal_double(x):
+    return 0.5 * (1.0 + erf_scalar(x * math.sqrt(0.5)))
+
+
+#: The normal distribution function, for compiled code.
+normal = _by_dtype(_make_normal(np.float32, 6, _LOG_NORMAL_SINGLE), _normal_double)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from .functions import erf_scalar, inlined, like, log1p_unit
+from .functions import erf_scalar, inlined, like, log1p_unit, normal
 from .functions import exp as exp_scalar
 from .functions import log as log_scalar
 from .functions import sigmoid as sigmoid_scalar
@@ -124,12 +124,11 @@ def minus_one(x):
 
 @Task
 def _gelu(arrays, numbers, task, worker):
-    """x Phi(x) with the normal distribution function Phi written with erf."""
+    """x Phi(x) with the normal distribution function Phi."""
     start, stop = span(numbers, task)
     out, x = arrays[0], arrays[1]
     for i in range(start, stop):
-        root = like(math.sqrt(0.5), x[i])
-        out[i] = x[i] * like(0.5, x[i]) * (like(1, x[i]) + erf_scalar(x[i] * root))
+        out[i] = x[i] * normal(x[i])
 
 
 @Task

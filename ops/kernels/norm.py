@@ -199,13 +199,14 @@ def _constant(count: int, value: float, dtype) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1024)
-def _prepared_groups(dtype, shape, groups: int) -> Launch:
-    """The launch of `group_forward` for x of this shape."""
+def _prepared_groups(dtype, shape, groups: int, eps: float) -> tuple[Launch, np.ndarray]:
+    """The launch of `group_forward` for x of this shape, and the array of ``eps``."""
     n, c, positions = shape[0], shape[1], math.prod(shape[2:])
     rows, channels = n * groups, c // groups
     share = max(1, _TASK // (channels * positions))
     numbers = rows, share, channels, positions, groups
-    return Launch(_group_forward, dtype, numbers, -(-rows // share), math.prod(shape) * _COST)
+    launch = Launch(_group_forward, dtype, numbers, -(-rows // share), math.prod(shape) * _COST)
+    return launch, parameters((eps,), dtype)
 
 
 def group_forward(x, weight, bias, groups: int, eps: float) -> tuple:
@@ -219,9 +220,9 @@ def group_forward(x, weight, bias, groups: int, eps: float) -> tuple:
     shape, dtype = x.shape, x.dtype
     c, statistics = shape[1], (shape[0], groups)
     out, mean, variance = np.empty(shape, dtype), np.empty(statistics, dtype), np.empty(statistics, dtype)
-    _prepared_groups(dtype, shape, groups)(
-        out, x, per_channel(weight, c, 1, dtype), per_channel(bias, c, 0, dtype), mean, variance,
-        parameters((eps,), dtype))
+    launch, constant = _prepared_groups(dtype, shape, groups, eps)
+    launch.run((out, x, per_channel(weight, c, 1, dtype), per_channel(bias, c, 0, dtype), mean, variance,
+                constant))
     return out, mean, variance
 
 

@@ -190,8 +190,11 @@ def channel_norm(input, weight, bias, groups, eps):
             "Expected number of channels in input to be divisible by num_groups, but got input of shape "
             f"{list(shape)} and num_groups={groups}"
         )
-    shaped("channel_norm", "weight", weight, shape[1:2])
-    shaped("channel_norm", "bias", bias, shape[1:2])
+    channels = shape[1:2]
+    if weight is not None and weight.shape != channels:
+        shaped("channel_norm", "weight", weight, channels)
+    if bias is not None and bias.shape != channels:
+        shaped("channel_norm", "bias", bias, channels)
     if not input.size:
         statistics = np.full(shape[1] if groups is None else (shape[0], groups), np.nan, input.dtype)
         return np.empty_like(input), statistics, statistics.copy()

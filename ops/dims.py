@@ -42,6 +42,8 @@ def wrap_dims(dims, ndim: int) -> tuple[int, ...]:
     >>> wrap_dims((-1, 0), 3), wrap_dims(1, 2)
     ((2, 0), (1,))
     """
+    if type(dims) is tuple and len(dims) == 1:
+        return (wrap_dim(dims[0], ndim),)
     dims = tuple(dims) if hasattr(dims, "__iter__") else (dims,)
     wrapped = tuple([wrap_dim(dim, ndim) for dim in dims])
     if len(wrapped) > 1:

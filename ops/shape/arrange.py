@@ -18,6 +18,7 @@ from ops.shape.layout import clone, reshape, transpose
 _kernels = LazyModule("ops.kernels.arrange")
 _ALL, _REVERSE = slice(None), slice(None, None, -1)
 _MANY = 4096  # elements from which the kernel reverses rows sooner than NumPy
+_OFTEN, _LONG = 16, 65_536  # repeats and elements from which it writes them sooner: a million in 55 of 80 us
 
 __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_each", "repeat_interleave", "repeated_positions",
            "roll",
@@ -48,13 +49,14 @@ def flip(input, dims):
     >>> flip(np.arange(3), (0,))
     array([2, 1, 0])
     """
-    if not hasattr(dims, "__iter__"):
+    if type(dims) is not tuple and not hasattr(dims, "__iter__"):
         raise TypeError("flip(): argument 'dims' (position 2) must be tuple of ints, not "
                         f"{type(dims).__name__}")
-    dims = wrap_dims(dims, input.ndim)
-    if not input.ndim:
+    ndim = input.ndim
+    dims = wrap_dims(dims, ndim)
+    if not ndim:
         return input.copy()
-    last = input.ndim - 1
+    last = ndim - 1
     if last in dims and input.size >= _MANY and input.dtype.kind == "f" and input.flags.c_contiguous:
         rows = _kernels.reversed_rows(input)
         if len(dims) == 1:
@@ -315,7 +317,8 @@ def _repeat_each_grad(g, input_shape, repeats, dim):
 @op(
     grad=dict(input=_repeat_each_grad),
     samples=lambda rng: iter([case(spaced(rng, (2, 3)), 2, 1), case(spaced(rng, (2, 3)), 1, 0),
-                              case(spaced(rng, (0, 3)), 2, 0), case(spaced(rng, (2,)), 0, 0)]),
+                              case(spaced(rng, (0, 3)), 2, 0), case(spaced(rng, (2,)), 0, 0),
+                              case(spaced(rng, (3, 5)), 5000, 1)]),
     reference=np.repeat, exempt=dict(zero_dim="a number has no dimension to repeat along",
                                      bad="checked by repeat_interleave"),
 )
@@ -325,6 +328,9 @@ def repeat_each(input, repeats, dim):
     >>> repeat_each(np.array([1, 2]), 2, 0)
     array([1, 1, 2, 2])
     """
+    if (dim == input.ndim - 1 and type(repeats) is int and repeats >= _OFTEN and input.size * repeats >= _LONG
+            and input.dtype.kind == "f" and input.flags.c_contiguous):
+        return _kernels.repeated(input, repeats)
     return input.repeat(repeats, dim)
 
 

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 
 from ops.core import Bad, case, op
-from ops.elementwise.pointwise import LARGE, large
+from ops.elementwise.pointwise import LARGE, SEVERAL
 from ops.lazy import LazyModule
 from ops.samples import spaced
 
@@ -30,15 +30,17 @@ def _triangle(keep):
         lambda i, j: keep(j - i, diagonal), input.shape[-2:]), input, 0)
 
 
-def _triangle_of(cut, input, diagonal):
-    """``cut(input, diagonal)``, `numpy.tril` or ``triu``; small ones take 2 microseconds in place of 5.
+def _triangle_of(lower: bool, input, diagonal):
+    """`numpy.tril` or ``triu``; 1,000 floats take 1.5 microseconds in place of 5.
 
-    These are masked bit by bit, whatever the bits mean, so that NaN and infinity vanish, too.
+    Few numbers are masked bit by bit, whatever the bits mean, so that NaN and infinity vanish, too.
     """
+    diagonal = operator.index(diagonal)
+    if input.ndim > 1 and input.size >= SEVERAL and input.dtype.kind == "f":
+        return _kernels.triangles(input, diagonal, lower)
+    cut = np.tril if lower else np.triu
     if input.ndim < 2:
         raise RuntimeError(f"{cut.__name__}: input tensor must have at least 2 dimensions, got {input.ndim}")
-    if large(input):
-        return _kernels.triangles(input, diagonal, cut is np.tril)
     if input.size > LARGE:
         return cut(input, diagonal)
     mask, out = _mask(cut, input.shape[-2:], diagonal, input.itemsize), np.empty(input.shape, input.dtype)
@@ -65,7 +67,7 @@ def tril(input, diagonal=0):
     array([[1., 0.],
            [1., 1.]])
     """
-    return _triangle_of(np.tril, input, operator.index(diagonal))
+    return _triangle_of(True, input, diagonal)
 
 
 @op(grad=dict(input=lambda g, diagonal: triu(g, diagonal)), samples=_triangle_cases,
@@ -81,4 +83,4 @@ def triu(input, diagonal=0):
     array([[1., 1.],
            [0., 1.]])
     """
-    return _triangle_of(np.triu, input, operator.index(diagonal))
+    return _triangle_of(False, input, diagonal)

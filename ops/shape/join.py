@@ -13,6 +13,10 @@ from ops.samples import spaced
 from ops.shape.layout import reshape
 from ops.shape.views import atleast_1d, atleast_2d, atleast_3d
 
+# NumPy's function without the one around it that asks for other kinds of arrays: 0.2 of 1.2 microseconds.
+_concatenate = getattr(np.concatenate, "_implementation", np.concatenate)
+_FEW = 50  # small arrays until which `numpy.array` takes the time of `numpy.concatenate`, or less
+
 __all__ = ["cat", "column_stack", "concat", "concatenate", "dstack", "hstack", "row_stack", "stack", "vstack"]
 
 
@@ -48,13 +52,15 @@ def _check_sequence(name: str, tensors, error: type = RuntimeError) -> None:
                             f"{type(tensor).__name__}")
 
 
-def _alike(tensors, what: str) -> bool:
-    """Whether these are arrays of one dtype that agree in ``what``, ``"ndim"`` or ``"shape"``."""
-    if type(tensors) not in (tuple, list) or not tensors or type(tensors[0]) is not np.ndarray:
+def _of_one_dtype(tensors) -> bool:
+    """Whether this is a sequence of nothing but arrays of one dtype."""
+    if type(tensors) is not list and type(tensors) is not tuple:
         return False
-    dtype, common = tensors[0].dtype, getattr(tensors[0], what)
+    if not tensors or type(tensors[0]) is not np.ndarray:
+        return False
+    dtype = tensors[0].dtype
     for tensor in tensors:
-        if type(tensor) is not np.ndarray or tensor.dtype is not dtype or getattr(tensor, what) != common:
+        if type(tensor) is not np.ndarray or tensor.dtype is not dtype:
             return False
     return True
 
@@ -91,9 +97,9 @@ def cat(tensors, dim=0):
     array([[1., 0., 0.],
            [1., 0., 0.]])
     """
-    if _alike(tensors, "ndim"):
+    if _of_one_dtype(tensors):
         try:
-            return np.concatenate(tensors, dim)
+            return _concatenate(tensors, dim)
         except (ValueError, TypeError):  # what does not fit is found below
             pass
     _check_sequence("cat", tensors, ValueError)
@@ -156,8 +162,15 @@ def stack(tensors, dim=0):
     array([[1, 3],
            [2, 4]])
     """
-    if not _alike(tensors, "shape"):
+    if not _of_one_dtype(tensors):
         tensors = _promoted(tensors)
+    elif dim == 0 and type(dim) is int and len(tensors) < _FEW:
+        try:
+            return np.array(tensors)
+        except ValueError:  # not of one shape
+            _promoted(tensors)
+    elif len({tensor.shape for tensor in tensors}) > 1:
+        _promoted(tensors)
     shape = tensors[0].shape
     dim = wrap_dim(dim, len(shape) + 1)
     if dim == len(shape):
@@ -165,12 +178,12 @@ def stack(tensors, dim=0):
     out = np.empty((*shape[:dim], len(tensors), *shape[dim:]), tensors[0].dtype)
     # One after the other along the dimension that the new one comes before: in memory that is the same.
     joined = out.reshape((*shape[:dim], len(tensors) * shape[dim], *shape[dim + 1:]))
-    np.concatenate(tensors, dim, joined)
+    _concatenate(tensors, dim, joined)
     return out
 
 
 def _promoted(tensors) -> list[np.ndarray]:
-    """Arrays of one shape in their common dtype."""
+    """The arrays in their common dtype; the error if they are not of one shape, or no arrays."""
     _check_sequence("stack", tensors)
     shape, dtype = tensors[0].shape, tensors[0].dtype
     for position, tensor in enumerate(tensors):

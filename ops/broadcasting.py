@@ -139,13 +139,13 @@ def expand(input, size):
     array([[1., 1., 1.],
            [2., 2., 2.]])
     """
-    target, steps = _expanded(input.shape, input.strides, tuple(size))
+    target, steps = _expanded(input.shape, input.strides, size if type(size) is tuple else tuple(size))
     if steps is None:
         return input[(None,) * (len(target) - input.ndim) + (...,)]  # it may be written to
     if not input.flags.c_contiguous or input.size == 0:
         return np.broadcast_to(input, target)
     result = np.ndarray(target, input.dtype, input, 0, steps)  # broadcast_to takes 2 microseconds more
-    result.setflags(write=False)
+    result.setflags(False)  # not to be written to
     return result
 
 

@@ -84,12 +84,13 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     array([[1., 0.],
            [0., 2.]])
     """
-    dim1, dim2 = _check_diagonal_dims(dim1, dim2, input.ndim + 1)
-    *shape, size = input.shape
-    if not shape and offset == 0:  # every size + 1 elements
+    if input.ndim == 1 and offset == 0 and dim1 == -2 and dim2 == -1:  # every size + 1 elements
+        size = len(input)
         result = np.zeros((size, size), input.dtype)
-        result.reshape(-1)[:: size + 1] = input
+        result.ravel()[:: size + 1] = input
         return result
+    *shape, size = input.shape
+    dim1, dim2 = _check_diagonal_dims(dim1, dim2, input.ndim + 1)
     for dim in sorted((dim1, dim2)):
         shape.insert(dim, size + abs(offset))
     result = np.zeros(shape, input.dtype)
@@ -194,9 +195,12 @@ def diag(input, diagonal=0):
     >>> diag(np.array([[1, 2], [3, 4]])), diag(np.array([1, 2])).shape
     (array([1, 4]), (2, 2))
     """
-    if input.ndim not in (1, 2):
-        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
-    return diag_embed(input, diagonal) if input.ndim == 1 else clone(_diagonal(input, diagonal))
+    ndim = input.ndim
+    if ndim == 1:
+        return diag_embed(input, diagonal)
+    if ndim != 2:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D")
+    return clone(_diagonal(input, diagonal))
 
 
 _diagonal = diagonal  # `diag` has an argument of that name

@@ -109,6 +109,16 @@ def test_parts_are_outputs_of_one_node():
     assert len({id(part.grad_fn) for part in parts}) == 1 and [part.output_nr for part in parts] == [0, 1, 2]
 
 
+def test_the_node_of_parts_tells_where_and_when_they_were_cut():
+    y = leaf(4, 2) * 1
+    first, second = y.chunk(2)  # this line
+    later = y * 2
+    line = test_the_node_of_parts_tells_where_and_when_they_were_cut.__code__.co_firstlineno + 2
+    assert f"test_recording.py:{line} in" in second.grad_fn.where
+    assert y.grad_fn.order > second.grad_fn.order > later.grad_fn.order
+    assert first.grad_fn is second.grad_fn and (first.output_nr, second.output_nr) == (0, 1)
+
+
 def test_threads_that_ask_at_once_get_one_node():
     """A hook that one of them registers must see the gradient that the other one sends."""
     for _ in range(50):

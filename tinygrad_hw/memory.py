@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ops.core import array_of
+from ops.core import Op, array_of
 from ops.indexing.items import assign, setitem
 from ops.promotion import can_cast
 from ops.shape.layout import view_scatter
@@ -19,7 +19,7 @@ from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.autograd.nodes import Accumulate, Edge, Overwrite
 from tinygrad_hw.waiting import compute_waiting
 
-__all__ = ["SharedMemory", "View"]
+__all__ = ["Part", "SharedMemory", "View"]
 
 
 class View:
@@ -30,11 +30,34 @@ class View:
         steps: the view ops in order, each with its arguments after the first.
         seen: the version for which the view's history is right.
         recorded: whether gradients were recorded when the view was taken.
-        unlinked: the arguments of `link_view`, which makes the view's node when somebody asks for it; None if
-            there is none to make.
+        unlinked: the arguments of `link_view`, which makes the view's node when somebody asks for it, and
+            then the node; None if there is none to make.
+        place: which output of the node the view is.
     """
 
     __slots__ = ("base", "recorded", "seen", "steps", "unlinked")
+    place = 0
+
+
+class Part(View):
+    """How one of the views is obtained that an op cuts a Tensor into; ``unlinked`` is the same list for all.
+
+    Attributes:
+        before: the steps that lead from the base to that Tensor.
+        cut: the op, its arguments after the first, and its options.
+    """
+
+    __slots__ = ("before", "cut", "place")
+
+    @property
+    def steps(self) -> tuple:
+        """The view ops in order; see `View`."""
+        return (*self.before, (_part, (*self.cut, self.place), {}))
+
+
+def _part(value, op: Op, args: tuple, kwargs: dict, place: int):
+    """One of the views that ``op`` cuts a value into."""
+    return op(value, *args, **kwargs)[place]
 
 
 class SharedMemory:
@@ -47,8 +70,9 @@ class SharedMemory:
         view = self._view
         unlinked = view.unlinked
         if unlinked is not None:
-            unlinked.append(link_view(*unlinked[:5]))  # two threads that come here both take the first node
-            self._history, view.unlinked = (unlinked[5], 0), None
+            if len(unlinked) == 1:  # two threads that come here both take the first node
+                unlinked.append(link_view(*unlinked[0]))
+            self._history, view.unlinked = (unlinked[1], view.place), None
         if view.seen == self._version_counter[0]:
             return
         view.seen = self._version_counter[0]

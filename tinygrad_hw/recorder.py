@@ -236,8 +236,8 @@ except Exception as error:
 def _results(op: Op) -> str:
     """Tensors of the computed arrays."""
     if op.parts:
-        values, options = _arguments(op)
-        return _indented(f"return record_parts(op, {values}, {options}, computed)")
+        first, *others = op.parameters
+        return _indented(f"return record_parts(op, {first}, {_tuple(others)}, computed, {_named(others)})")
     if op.outputs:
         text, results = "", [f"result{i or ''}" for i in range(len(op.outputs))]
         for place, name in enumerate(results):
@@ -270,13 +270,17 @@ def _view(op: Op) -> str:
     """The way out of an op whose result shares the memory of its first argument."""
     first, *others = op.parameters
     further, options = _arguments(op, 1)
-    named = " or ".join(f"{name}_array is not {name}" for name in others) or "False"
     return _indented('''
 if computed.base is not None and isinstance({x}, Tensor):
     owner = computed.base
     if owner is {x}_array or owner is {x}_array.base or may_share_memory(computed, {x}_array):
         return record_view(op, {x}, {further}, {options}, computed, {named})
-''', x=first, further=further, options=options, named=named)
+''', x=first, further=further, options=options, named=_named(others))
+
+
+def _named(arguments: list[str]) -> str:
+    """Whether one of the arguments that say which part a view shows is a Tensor."""
+    return " or ".join(f"{name}_array is not {name}" for name in arguments) or "False"
 
 
 def _edges(op: Op) -> str:

@@ -11,10 +11,9 @@ import numpy as np
 
 from ops.core import Op
 from tinygrad_hw.autograd.callers import inside
-from tinygrad_hw.autograd.graph import link
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.autograd.nodes import numbers
-from tinygrad_hw.memory import View
+from tinygrad_hw.memory import Part, View
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["record_parts", "record_view"]
@@ -33,7 +32,7 @@ def record_view(op: Op, source: Tensor, further: tuple, options: dict, array: np
         named: whether a Tensor says where the view is: what it says now has to be kept.
     """
     recording = mode.recording
-    result, view = _new(Tensor), _new(View)
+    result, view = _new(Tensor), View()
     result.array, result._history, result._view = array, None, view
     result._version_counter = source._version_counter
     before, step = source._view, (op, further, options)
@@ -52,35 +51,40 @@ def record_view(op: Op, source: Tensor, further: tuple, options: dict, array: np
             frame = _getframe(0)
         while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
             frame = frame.f_back
-        view.unlinked = [edge, source.array, step, (code, frame.f_lasti), next(numbers)]
+        view.unlinked = [(edge, source.array, step, (code, frame.f_lasti), next(numbers))]
         if named:
             result._refresh_view()
     return result
 
 
-def record_parts(op: Op, args: tuple, kwargs: dict, arrays: tuple) -> tuple:
-    """The Tensors of an op that cut its first argument into views: one node for all of them."""
-    source, further, recording = args[0], args[1:], mode.recording
+def record_parts(op: Op, source: Tensor, further: tuple, arrays: tuple, named: bool = False) -> tuple:
+    """The Tensors of an op that cut its first argument into views: one node for all of them.
+
+    It is made when somebody asks for it, as in `record_view`.
+    """
+    recording = mode.recording
     if not isinstance(source, Tensor):
         return tuple(map(Tensor._wrap, arrays))
-    base, steps, recorded = source, (), recording
+    base, before, recorded, cut = source, (), recording, (op, further, {})
     if source._view is not None:
-        base, steps, recorded = source._view.base, source._view.steps, recording and source._view.recorded
-    node = link(op, op.bind(args, kwargs), ()) if recording and source.array.dtype.kind == "f" else None
-    if node is not None:
-        node.outputs = len(arrays)
-    results, counter, options = [], source._version_counter, {}
+        base, before, recorded = source._view.base, source._view.steps, recording and source._view.recorded
+    unlinked = None
+    if recording and (edge := source._edge()) is not None:
+        try:
+            frame = _getframe(2)
+        except ValueError:
+            frame = _getframe(0)
+        while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
+            frame = frame.f_back
+        unlinked = [(edge, source.array, cut, (code, frame.f_lasti), next(numbers), len(arrays))]
+    results, counter = [], source._version_counter
+    seen = counter[0]
     for place, array in enumerate(arrays):
-        result, view = _new(Tensor), _new(View)
+        result, view = _new(Tensor), Part()
         result.array, result._history, result._view, result._version_counter = array, None, view, counter
-        view.base, view.seen, view.recorded, view.unlinked = base, counter[0], recorded, None
-        view.steps = (*steps, (_part, (op, further, kwargs, place), options))
-        if node is not None:
-            result._history = node, place
+        view.base, view.before, view.cut, view.place = base, before, cut, place
+        view.seen, view.recorded, view.unlinked = seen, recorded, unlinked
         results.append(result)
+    if named and unlinked is not None:
+        results[0]._refresh_view()
     return tuple(results)
-
-
-def _part(value, op: Op, args: tuple, kwargs: dict, place: int):
-    """One of the views that ``op`` cuts a value into."""
-    return op(value, *args, **kwargs)[place]

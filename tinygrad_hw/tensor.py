@@ -259,7 +259,8 @@ def unwrap(value):
     if kind is tuple or kind is list:
         for item in value:
             if type(item) not in PLAIN:
-                return kind([item.array if isinstance(item, Tensor) else unwrap(item) for item in value])
+                several = [item.array if isinstance(item, Tensor) else unwrap(item) for item in value]
+                return several if kind is list else tuple(several)
         return value
     if isinstance(value, Tensor):
         return value.array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -43,6 +44,13 @@ def _at_least_1d(name: str, shape: tuple) -> None:
         raise RuntimeError(f"{name} expects at least a 1-dimensional tensor, but got a tensor with 0 dims")
 
 
+@functools.lru_cache(maxsize=1024)
+def _indices(size: int, section: int, dim: int) -> tuple[tuple[slice, ...], ...]:
+    """What to index an array with for its parts of one size along ``dim``; the last may be smaller."""
+    lead = (slice(None),) * dim
+    return tuple([(*lead, slice(start, start + section)) for start in range(0, size, section)])
+
+
 def _split_reference(tensor, split_size_or_sections, dim=0):
     size = tensor.shape[dim]
     stops = (range(split_size_or_sections, size, split_size_or_sections)
@@ -72,9 +80,12 @@ def split(tensor, split_size_or_sections, dim=0):
     >>> split(np.arange(5), 2)
     (array([0, 1]), array([2, 3]), array([4]))
     """
-    _at_least_1d("split", tensor.shape)
-    dim = wrap_dim(dim, tensor.ndim)
-    size, sections = tensor.shape[dim], split_size_or_sections
+    shape, sections = tensor.shape, split_size_or_sections
+    _at_least_1d("split", shape)
+    dim = wrap_dim(dim, len(shape))
+    size = shape[dim]
+    if type(sections) is int and 0 < sections and 0 < size:
+        return tuple([tensor[index] for index in _indices(size, sections, dim)])
     if not hasattr(sections, "__iter__"):
         if sections < 0:
             raise RuntimeError("split expects split_size be non-negative, but got "

@@ -149,8 +149,9 @@ def link(op: Op, values: tuple, results, site: tuple | None = None) -> OpNode | 
     return node
 
 
-def link_view(edge: Edge, array: np.ndarray, step: tuple, site: tuple, order: int) -> OpNode:
-    """The node that records a view taken earlier.
+def link_view(edge: Edge, array: np.ndarray, step: tuple, site: tuple, order: int,
+              outputs: int = 1) -> OpNode:
+    """The node that records a view taken earlier, or all the views that an op cut a Tensor into.
 
     Args:
         edge: where a gradient of the Tensor goes that was viewed.
@@ -158,11 +159,14 @@ def link_view(edge: Edge, array: np.ndarray, step: tuple, site: tuple, order: in
         step: the view op, its further arguments and its options.
         site: the user's call; see `call_site`.
         order: the number that was reserved for the node.
+        outputs: how many views there are.
     """
     op, args, kwargs = step
     node = _new(OpNode)
     node.op, node.edges, node._fits, node.order = op, [edge], [(array.shape, array.dtype)], order
     node.site = site
+    if outputs != 1:
+        node.outputs = outputs
     node._plan = op.plans.get(1) or plan_of(op, 1)
     node.save(op.bind((array, *args), kwargs), ())
     return node
@@ -307,6 +311,6 @@ def shape_of(value):
     """
     if type(value) is np.ndarray:
         return value.shape
-    if isinstance(value, Traced):
-        return value.array_shape
-    return tuple([shape_of(item) for item in value]) if type(value) in (tuple, list) else np.shape(value)
+    if type(value) is list or type(value) is tuple:
+        return tuple([item.shape if type(item) is np.ndarray else shape_of(item) for item in value])
+    return value.array_shape if isinstance(value, Traced) else np.shape(value)

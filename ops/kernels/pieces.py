@@ -97,7 +97,7 @@ def clip(x: np.ndarray, low: float = -math.inf, high: float = math.inf) -> np.nd
     >>> clip(np.array([-2.0, 0.5, np.nan]), 0).tolist(), clip(np.array([0.5]), math.nan).tolist()
     ([0.0, 0.5, nan], [nan])
     """
-    return elementwise(_clip, 8, x, numbers=(low, high))
+    return elementwise(_clip, 8, x, None, (low, high))
 
 
 def leaky(x: np.ndarray, slope: float) -> np.ndarray:
@@ -106,7 +106,7 @@ def leaky(x: np.ndarray, slope: float) -> np.ndarray:
     >>> leaky(np.array([-2.0, 0.5]), 0.5).tolist()
     [-1.0, 0.5]
     """
-    return elementwise(_leaky, 8, x, numbers=(slope,))
+    return elementwise(_leaky, 8, x, None, (slope,))
 
 
 def sign(x: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def lerp(x: np.ndarray, end: np.ndarray, weight: float) -> np.ndarray:
     >>> lerp(np.array([1.0]), np.array([3.0]), 0.25).tolist()
     [1.5]
     """
-    return elementwise(_lerp, 10, x, end, numbers=(weight,))
+    return elementwise(_lerp, 10, x, end, (weight,))
 
 
 def relu_slope(g: np.ndarray, ans: np.ndarray) -> np.ndarray:
@@ -142,7 +142,7 @@ def between_slope(g: np.ndarray, x: np.ndarray, low: float, high: float) -> np.n
     >>> between_slope(np.array([5.0, 5.0]), np.array([0.0, 1.0]), 0, 2).tolist()
     [0.0, 5.0]
     """
-    return elementwise(_between_slope, 10, g, x, numbers=(low, high))
+    return elementwise(_between_slope, 10, g, x, (low, high))
 
 
 def inside_slope(g: np.ndarray, x: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -151,7 +151,7 @@ def inside_slope(g: np.ndarray, x: np.ndarray, low: float, high: float) -> np.nd
     >>> inside_slope(np.array([5.0, 5.0]), np.array([0.0, 3.0]), 0, 2).tolist()
     [5.0, 0.0]
     """
-    return elementwise(_inside_slope, 10, g, x, numbers=(low, high))
+    return elementwise(_inside_slope, 10, g, x, (low, high))
 
 
 def leaky_slope(g: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
@@ -160,4 +160,4 @@ def leaky_slope(g: np.ndarray, x: np.ndarray, slope: float) -> np.ndarray:
     >>> leaky_slope(np.array([5.0, 5.0]), np.array([-1.0, 1.0]), 0.2).tolist()
     [1.0, 5.0]
     """
-    return elementwise(_leaky_slope, 10, g, x, numbers=(slope,))
+    return elementwise(_leaky_slope, 10, g, x, (slope,))

@@ -19,15 +19,14 @@ from ops.elementwise.pointwise import LARGE, SEVERAL, tensor_only
 from ops.indexing.gather import scattered
 from ops.indexing.places import pick_along
 from ops.lazy import LazyModule
-from ops.reduction.totals import BAD_DIMS, keep_reduced, normalize_dims, reduce_cases
+from ops.reduction.totals import BAD_DIMS, keep_reduced, normalize_dims, reduce_cases, reduce_over
 from ops.samples import NO_TENSOR, spaced
 from ops.shape.layout import reshape
 
 __all__ = ["amax", "amin", "aminmax", "argmax", "argmin", "max", "max_all", "max_dim", "min", "min_all",
            "min_dim"]
 
-_kernels, _select = LazyModule("ops.kernels.reduce"), LazyModule("ops.kernels.select")
-_KERNELS = {np.maximum: "largest", np.minimum: "smallest"}
+_select = LazyModule("ops.kernels.select")
 
 
 # ------------------------------------------------------------- shared by the forward functions and rules
@@ -164,17 +163,13 @@ def chosen_record(position):
 # ----------------------------------------------------------------- values alone: ties share the gradient
 
 
-def _extreme(name: str, ufunc, input, dim=None, keepdim: bool = False):
-    """The largest or smallest elements over dimensions: by a kernel where there are many floats in order."""
-    tensor_only(input)
+def _extreme(name: str, kind: str, ufunc, input, dim=None, keepdim: bool = False):
+    """The largest or smallest elements over dimensions."""
+    if type(input) is not np.ndarray:
+        tensor_only(input)
     if not input.size:
         require_elements(name, input, dim)
-    dims = None if dim is None else normalize_dims(dim, input.ndim)
-    if input.size >= SEVERAL:
-        result = _kernels.reduced(_KERNELS[ufunc], input, dims, keepdim)
-        if result is not None:
-            return result
-    return ufunc.reduce(input, axis=dims, keepdims=keepdim)
+    return reduce_over(kind, ufunc, input, dim, keepdim, input.dtype)
 
 
 def _amax_record(function):
@@ -190,7 +185,7 @@ def amax(input, dim=None, keepdim=False):
     >>> amax(np.array([[1.0, 3.0], [2.0, 0.0]]), 1)
     array([3., 2.])
     """
-    return _extreme("amax", np.maximum, input, dim, keepdim)
+    return _extreme("amax", "largest", np.maximum, input, dim, keepdim)
 
 
 @op(**_amax_record(np.min))
@@ -200,7 +195,7 @@ def amin(input, dim=None, keepdim=False):
     >>> amin(np.array([[1.0, 3.0], [2.0, 0.0]]), 1)
     array([1., 0.])
     """
-    return _extreme("amin", np.minimum, input, dim, keepdim)
+    return _extreme("amin", "smallest", np.minimum, input, dim, keepdim)
 
 
 @composite(
@@ -229,7 +224,9 @@ def max_all(input):
     >>> float(max_all(np.array([1.0, 3.0])))
     3.0
     """
-    return _extreme("max", np.maximum, input)
+    if type(input) is not np.ndarray or not input.size:
+        require_elements("max", input, None)
+    return reduce_over("largest", np.maximum, input, None, False, input.dtype)
 
 
 @op(grad=dict(input=share_among_ties), samples=all_cases,
@@ -240,7 +237,9 @@ def min_all(input):
     >>> float(min_all(np.array([1.0, 3.0])))
     1.0
     """
-    return _extreme("min", np.minimum, input)
+    if type(input) is not np.ndarray or not input.size:
+        require_elements("min", input, None)
+    return reduce_over("smallest", np.minimum, input, None, False, input.dtype)
 
 
 # ------------------------------------------------------------------ values and indices

@@ -13,12 +13,12 @@ from ops.core import Bad, case, composite, dtype_of, op
 from ops.elementwise.arithmetic import mul, sub
 from ops.elementwise.comparison import ne
 from ops.elementwise.exponential import exp
-from ops.elementwise.pointwise import large, not_implemented, several, tensor_only
+from ops.elementwise.pointwise import not_implemented, several, tensor_only
 from ops.indexing.spans import narrow
 from ops.lazy import LazyModule
 from ops.promotion import as_dtype
 from ops.reduction.extrema import at_least_1d, one_dim, send_to
-from ops.reduction.totals import INT64, keep_reduced, reduce_cases
+from ops.reduction.totals import INT64, keep_reduced, reduce_cases, reduce_over
 from ops.samples import spaced
 from ops.shape.arrange import flip
 from ops.shape.join import cat
@@ -227,16 +227,15 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     >>> float(prod(np.array([2.0, 3.0])))
     6.0
     """
-    tensor_only(input)
-    dtype = as_dtype(dtype) or (input.dtype if input.dtype.kind == "f" else INT64)
-    axis = None if dim is None or input.ndim == 0 else one_dim(dim, input.ndim)
-    if input.ndim == 0:
-        one_dim(0 if dim is None else dim, 0)
-    if dtype is input.dtype and large(input):
-        result = _kernels.reduced("product", input, axis if axis is None else (axis,), keepdim)
-        if result is not None:
-            return result
-    return np.multiply.reduce(input, axis=axis, keepdims=keepdim, dtype=dtype)
+    if type(input) is not np.ndarray:
+        tensor_only(input)
+    if dtype is None:
+        dtype = input.dtype if input.dtype.kind == "f" else INT64
+    else:
+        dtype = as_dtype(dtype)
+    if dim is not None:
+        dim = one_dim(dim, input.ndim)
+    return reduce_over("product", np.multiply, input, dim if input.ndim else None, keepdim, dtype)
 
 
 # ------------------------------------------------------------------ log-sum-exp

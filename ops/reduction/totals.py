@@ -77,14 +77,19 @@ def reduced_count(shape: tuple[int, ...], dim) -> int:
     return math.prod([shape[d] for d in normalize_dims(dim, len(shape))])
 
 
-def _sum_over(input, dim, keepdim: bool, dtype: np.dtype):
-    """The sum over dimensions in ``dtype``: by a kernel where there are many floats in order."""
-    dims = None if dim is None else normalize_dims(dim, input.ndim)
-    if dtype is input.dtype and input.size >= SEVERAL:
-        result = _kernels.reduced("sum", input, dims, keepdim)
+def reduce_over(kind: str, ufunc, input, dim, keepdim: bool, dtype: np.dtype):
+    """``ufunc.reduce`` over dimensions in ``dtype``: by the kernel ``kind`` where there are many floats.
+
+    >>> float(reduce_over("sum", np.add, np.ones(3), None, False, np.dtype(float)))
+    3.0
+    """
+    if input.size >= SEVERAL and dtype is input.dtype:
+        among = dim if dim is None or type(dim) is int else normalize_dims(dim, input.ndim)
+        result = _kernels.reduced(kind, input, among, keepdim)
         if result is not None:
             return result
-    return np.add.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
+    dims = None if dim is None else normalize_dims(dim, input.ndim)
+    return ufunc.reduce(input, axis=dims, keepdims=keepdim, dtype=dtype)
 
 
 def reduce_cases(rng):
@@ -132,12 +137,13 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     >>> sum(np.array([[1.0, 2.0], [3.0, 4.0]]), 0)
     array([4., 6.])
     """
-    tensor_only(input)
+    if type(input) is not np.ndarray:
+        tensor_only(input)
     if dtype is None:
         dtype = input.dtype if input.dtype.kind == "f" else INT64
     else:
         dtype = as_dtype(dtype)
-    return _sum_over(input, dim, keepdim, dtype)
+    return reduce_over("sum", np.add, input, dim, keepdim, dtype)
 
 
 def _mean_grad(g, input_shape, dim):
@@ -167,7 +173,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
         raise RuntimeError(f"mean(): could not infer output dtype. {which} dtype must be either a "
                            f"floating point or complex dtype. Got: {TYPE_NAMES[dtype.name]}; convert "
                            "first, as in input.float().mean()")
-    total = _sum_over(input, dim, keepdim, dtype)
+    total = reduce_over("sum", np.add, input, dim, keepdim, dtype)
     return total / dtype.type(input.size // max(total.size, 1))
 
 

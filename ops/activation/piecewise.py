@@ -12,7 +12,15 @@ from ops.elementwise.arithmetic import abs, add, mul
 from ops.elementwise.comparison import ge, gt, le, logical_and, logical_or, lt
 from ops.elementwise.division import div
 from ops.elementwise.masking import keep_where, where, zero_where
-from ops.elementwise.pointwise import by_element, fused, large, not_implemented, several, tensor_only
+from ops.elementwise.pointwise import (
+    LARGE,
+    SEVERAL,
+    by_element,
+    fused,
+    not_implemented,
+    several,
+    tensor_only,
+)
 from ops.lazy import LazyModule
 from ops.promotion import not_a_tensor
 from ops.samples import spaced, unary
@@ -76,13 +84,16 @@ def relu(input):
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    tensor_only(input)
+    if type(input) is not np.ndarray:
+        tensor_only(input)
     zero = _ZEROS.get(input.dtype)
     if zero is None:
         raise RuntimeError(
             f"Boolean inputs not supported for relu, got dtype {input.dtype}; convert first: x.float()"
         )
-    return _pieces.clip(input, 0) if large(input) else np.maximum(input, zero)
+    if input.size >= LARGE and input.dtype.kind == "f":
+        return _pieces.clip(input, 0)
+    return np.maximum(input, zero)
 
 
 def _threshold_cases(rng):
@@ -240,7 +251,9 @@ def leaky_relu(input, negative_slope=0.01):
     >>> leaky_relu(np.array([-1.0, 2.0]), 0.1)
     array([-0.1,  2. ])
     """
-    if several(floats(input, "leaky_relu")):
+    if type(input) is not np.ndarray or input.dtype.kind != "f":
+        floats(input, "leaky_relu")
+    if input.size >= SEVERAL:
         return _pieces.leaky(input, negative_slope)
     scaled = np.multiply(input, negative_slope)
     if 0 < negative_slope <= 1:

@@ -13,12 +13,12 @@ import numpy as np
 from ops.core import Bad, case, composite, op
 from ops.elementwise.masking import zeros_of
 from ops.elementwise.pointwise import (
+    SEVERAL,
     by_element,
     is_bool,
     large,
     numeric,
     pointwise,
-    several,
     tensor_only,
 )
 from ops.lazy import LazyModule
@@ -263,8 +263,9 @@ def sign(input):
     >>> sign(np.array([3.0, -0.0, -2.0, np.nan]))
     array([ 1.,  0., -1.,  0.])
     """
-    tensor_only(input)
-    if several(input):
+    if type(input) is not np.ndarray:
+        tensor_only(input)
+    if input.size >= SEVERAL and input.dtype.kind == "f":
         return _pieces.sign(input)
     if input.dtype.kind == "b":
         return input.copy()

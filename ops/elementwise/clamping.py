@@ -14,7 +14,15 @@ from ops.core import Bad, case, op
 from ops.elementwise.arithmetic import mul
 from ops.elementwise.comparison import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt
 from ops.elementwise.masking import keep_where, where, zero_where
-from ops.elementwise.pointwise import by_element, large, not_implemented, pointwise, several, tensor_only
+from ops.elementwise.pointwise import (
+    LARGE,
+    SEVERAL,
+    by_element,
+    large,
+    not_implemented,
+    pointwise,
+    tensor_only,
+)
 from ops.lazy import LazyModule
 from ops.promotion import not_a_tensor, operands
 from ops.samples import binary, spaced
@@ -195,10 +203,11 @@ def clamp(input, min=None, max=None):
     >>> clamp(np.array([-2.0, 0.5, 2.0]), -1, 1)
     array([-1. ,  0.5,  1. ])
     """
-    tensor_only(input)
+    if type(input) is not np.ndarray:
+        tensor_only(input)
     if input.dtype.kind == "f" and type(min) in _BOUNDS and type(max) in _BOUNDS and min is not max:
         # a bound 0 has two signs, one for each way
-        if several(input) and (min != 0 != max or large(input)):
+        if input.size >= SEVERAL and (min != 0 != max or input.size >= LARGE):
             return _pieces.clip(input, -math.inf if min is None else min, math.inf if max is None else max)
         input = input if min is None else np.maximum(input, min)
         return input if max is None else np.minimum(input, max)

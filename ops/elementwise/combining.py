@@ -12,7 +12,7 @@ from ops.elementwise.comparison import eq, le, logical_and
 from ops.elementwise.division import div
 from ops.elementwise.exponential import log_of, pow, sigmoid
 from ops.elementwise.masking import zero_where, zeros_of
-from ops.elementwise.pointwise import by_element, not_implemented, pointwise, several, tensor_only
+from ops.elementwise.pointwise import SEVERAL, by_element, not_implemented, pointwise, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import binary, spaced
@@ -128,9 +128,11 @@ def lerp(input, end, weight):
     >>> lerp(np.array([1.0, 2.0]), np.array([3.0, 4.0]), 0.25)
     array([1.5, 2.5])
     """
-    tensor_only(input, end)
+    if type(input) is not np.ndarray or type(end) is not np.ndarray:
+        tensor_only(input, end)
     dtype = input.dtype
-    if type(weight) is float and end.dtype is dtype and end.shape == input.shape and several(input):
+    if (type(weight) is float and end.dtype is dtype and end.shape == input.shape
+            and input.size >= SEVERAL and dtype.kind == "f"):
         return _pieces.lerp(input, end, weight)
     for name, value in (("end", end), ("weight", weight)):
         if type(value) is not float and hasattr(value, "dtype") and value.dtype != dtype:

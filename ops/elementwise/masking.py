@@ -13,7 +13,7 @@ import numpy as np
 from ops.broadcasting import broadcast_shapes
 from ops.callers import warn_user
 from ops.core import Bad, case, op
-from ops.elementwise.pointwise import several, tensor_only
+from ops.elementwise.pointwise import SEVERAL, several, tensor_only
 from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import spaced
@@ -27,7 +27,6 @@ _INTEGERS = {np.dtype(np.float32): np.dtype(np.int32), np.dtype(np.float64): np.
 _ONE = np.array(1, np.int8)
 # Below this size NumPy's where costs less than the calls that the bits take.
 _SMALL = 4096
-_SEVERAL = 256  # elements from which a kernel pays, see `several`
 
 
 def _mask_cases(rng):
@@ -165,7 +164,7 @@ def where(condition, input, other):
     """
     if type(condition) is not np.ndarray:
         tensor_only(condition)
-    if condition.dtype != BOOL:
+    if condition.dtype is not BOOL and condition.dtype != BOOL:
         if condition.dtype != UINT8:
             raise RuntimeError(
                 "where expected condition to be a boolean tensor, but got a tensor with dtype "
@@ -175,12 +174,16 @@ def where(condition, input, other):
             "where received a uint8 condition tensor. It is deprecated; use a boolean condition "
             "instead.")
         condition = condition != 0
-    first, second = operands(input, other)
-    if _fit_kernel(condition, first) and _fit_kernel(condition, second):
-        return _kernels.choose(condition, first, second)
-    if condition.size >= _SMALL and first.shape == second.shape == condition.shape \
+    if type(input) is np.ndarray and type(other) is np.ndarray and input.dtype is other.dtype:
+        first, second = input, other
+    else:
+        first, second = operands(input, other)
+    if condition.size >= SEVERAL and first.shape == second.shape == condition.shape \
             and first.dtype in _INTEGERS:
-        return _blend(condition, first, second)
+        if first.flags.c_contiguous and second.flags.c_contiguous and condition.flags.c_contiguous:
+            return _kernels.choose(condition, first, second)
+        if condition.size >= _SMALL:
+            return _blend(condition, first, second)
     try:
         return np.where(condition, first, second)
     except ValueError:

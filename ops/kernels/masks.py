@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from .functions import like
-from .launch import Launch, Task, launch
+from .launch import Launch, Task, launch, run_serially
 from .maps import BLOCK, span
 from .masked import bytes_of
 
@@ -69,8 +69,12 @@ def choose(mask: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     >>> choose(np.array([True, False]), np.array([1.0, 2.0]), np.array([3.0, 4.0])).tolist()
     [1.0, 4.0]
     """
-    out = np.empty(x.shape, x.dtype)
-    _prepared(_choose, x.dtype, x.size)(out, x, y, mask)
+    out, launch = np.empty(x.shape, x.dtype), _prepared(_choose, x.dtype, x.size)
+    if launch.little:  # 0.1 microseconds less than a call of it
+        arrays = out, x, y, mask
+        run_serially(launch.place, id(arrays))
+    else:
+        launch(out, x, y, mask)
     return out
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ops.broadcasting import broadcast_shapes, expand
 from ops.core import Bad, array_of, case, composite, op
 from ops.dims import wrap_dim
-from ops.elementwise.pointwise import tensor_only
+from ops.elementwise.pointwise import several, tensor_only
 from ops.indexing.items import add_at, getitem
 from ops.indexing.places import add_to_places, check_bounds, pick_along, places_along
 from ops.lazy import LazyModule
@@ -22,19 +22,6 @@ __all__ = ["gather", "scatter_add", "scatter_values", "take", "take_along_dim"]
 
 _kernels = LazyModule("ops.kernels.scatter")
 _INTEGERS = (np.dtype(np.int64), np.dtype(np.int32))
-
-
-def _alike(array: np.ndarray, index: np.ndarray, dim: int) -> bool:
-    """Whether a kernel serves: there is some work, and the sizes differ along ``dim`` alone."""
-    if array.size < 256 or array.dtype.kind != "f" or not index.size or index.dtype not in _INTEGERS:
-        return False
-    shape, places = array.shape, index.shape
-    return shape == places or (len(shape) == len(places) and shape[:dim] == places[:dim]
-                               and shape[dim + 1:] == places[dim + 1:])
-
-
-def _long(index: np.ndarray) -> np.ndarray:
-    return index if index.dtype is _INTEGERS[0] else index.astype(np.int64)
 
 
 def _element_index(name: str, index, input, dim: int) -> None:
@@ -115,8 +102,8 @@ def gather(input, dim, index, *, sparse_grad=False):
            [4, 3]])
     """
     dim = wrap_dim(dim, input.ndim)
-    if _alike(input, index, dim):
-        picked, inside = _kernels.gather(input, _long(index), dim)
+    if several(input) and index.size:
+        picked, inside = _kernels.gather(input, index, dim)
         if inside:
             return picked
     _element_index("gather", index, input, dim)
@@ -220,7 +207,7 @@ def scatter_add(input, dim, index, src):
 
 def _add_along(out: np.ndarray, dim: int, index: np.ndarray, src: np.ndarray) -> np.ndarray:
     """``out`` itself, with ``src`` added at the places that ``index`` names along ``dim``."""
-    if _alike(out, index, dim) and _kernels.scatter_add(out, _long(index), src, dim):
+    if several(out) and index.size and _kernels.scatter_add(out, index, src, dim):
         return out
     _in_bounds(index, out, dim)
     if index.size:
@@ -267,11 +254,9 @@ def scatter_values(input, dim, index, src):
     array([5., 0., 5.])
     """
     dim = wrap_dim(dim, input.ndim)
-    out = np.array(input, order="C")
-    if _alike(out, index, dim) and _is_source(src, index, out):
-        inside = _kernels.scatter(out, _long(index), src, dim)
-        if inside:
-            return out
+    out = input.copy() if type(input) is np.ndarray else np.array(input)
+    if several(out) and index.size and _is_source(src, index, out) and _kernels.scatter(out, index, src, dim):
+        return out
     _element_index("scatter", index, input, dim)
     _in_bounds(index, input, dim)
     if isinstance(src, (np.ndarray, np.generic)):

@@ -209,9 +209,9 @@ def assign(array: np.ndarray, index, value) -> None:
         view, arrays = parse_index(index, array.shape)
     if not isinstance(value, (np.ndarray, np.generic, int, float)):
         raise TypeError(f"can't assign a {type(value).__name__} to a tensor of dtype {array.dtype}")
-    target = array[view]
+    target = array if view is ... else array[view]
     if arrays is not None and isinstance(value, np.ndarray):
-        if value.dtype != array.dtype and not (value.size == 1 and all(
+        if value.dtype is not array.dtype and value.dtype != array.dtype and not (value.size == 1 and all(
                 type(item) is slice or item.dtype == BOOL for item in arrays)):
             raise _dtype_error(array, value)
         while value.ndim > 1 and len(value) == 1:  # leading ones do not count, but NumPy minds them
@@ -349,7 +349,7 @@ def index_put(input, indices, values, accumulate=False):
             raise TypeError(f"expected Tensor as element {position} in argument 1, but got "
                             f"{type(item).__name__}")
     tensor_only(input, values)
-    out = np.array(input, order="C")
+    out = input.copy() if type(input) is np.ndarray else np.array(input)
     if not accumulate:
         assign(out, tuple(indices), values)
         return out

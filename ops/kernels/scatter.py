@@ -29,17 +29,27 @@ __all__ = ["embedding_backward", "gather", "index_add", "index_put", "scatter", 
 def _gather(arrays, numbers, task, worker):
     """out[b, k, i] = x[b, index[b, k, i], i], 0 for no place, and 1 in the last array if there was one."""
     size, strips, length, inner, along = numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]
-    missing = False
+    missing = False  # in any strip
     for b in range(numbers[0]):
         x = pointer_shift(arrays[1], b * size * inner)
         for strip in range(b * strips, (b + 1) * strips):
             out = pointer_shift(arrays[0], strip * length)
             index = pointer_shift(integers_of(arrays[2]), strip * length)
-            for i in range(length):
-                found = 0 <= index[i] < size
-                value = x[(index[i] if found else 0) * inner + i * along]
-                out[i] = value if found else like(0, value)
-                missing |= not found
+            outside = False
+            for i in range(length):  # a pass of its own: 10,000 elements in 4 in place of 8 microseconds
+                outside |= (index[i] < 0) | (index[i] >= size)
+            if outside:
+                missing = True
+                for i in range(length):
+                    found = 0 <= index[i] < size
+                    value = x[(index[i] if found else 0) * inner + i * along]
+                    out[i] = value if found else like(0, value)
+            elif along:
+                for i in range(length):
+                    out[i] = x[index[i] * inner + i]
+            else:
+                for i in range(length):
+                    out[i] = x[index[i]]
     integers_of(arrays[3])[0] = missing
 
 
@@ -90,13 +100,21 @@ def _index_add(arrays, numbers, task, worker):
                 out[j] += alpha * source[j]
 
 
+_INT64 = np.dtype(np.int64)
+_INTEGERS = (_INT64, np.dtype(np.int32))
+
+
 @functools.lru_cache(maxsize=1024)
-def _prepared(task: Task, dtype, shape: tuple, index_shape: tuple, dim: int, step: int = 1) -> Launch:
-    """A launch over an array and an index of these shapes, which are the same but for dimension ``dim``.
+def _prepared(task: Task, dtype, shape: tuple, index_dtype, index_shape: tuple, dim: int,
+              step: int = 1) -> Launch | None:
+    """A launch over an array and an index of integers, whose shapes are the same but for ``dim``; else None.
 
     The source has the shape of the index, or, with a ``step`` of 0, one element.
     """
     dim %= len(shape)
+    if (index_dtype not in _INTEGERS or len(index_shape) != len(shape)
+            or index_shape[:dim] != shape[:dim] or index_shape[dim + 1:] != shape[dim + 1:]):
+        return None
     blocks, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1:])
     strips = (1, index_shape[dim]) if inner == 1 else (index_shape[dim], inner)
     numbers = (blocks, shape[dim], *strips, inner, inner > 1, step)
@@ -104,9 +122,10 @@ def _prepared(task: Task, dtype, shape: tuple, index_shape: tuple, dim: int, ste
 
 
 def gather(x: np.ndarray, index: np.ndarray, dim: int = -1) -> tuple[np.ndarray, bool]:
-    """x[b, index[b, k, i], i] for x (..., n, ...) and an int64 index (..., k, ...), alike but for ``dim``.
+    """x[b, index[b, k, i], i] for x (..., n, ...) and an index (..., k, ...), alike but for ``dim``.
 
-    Returns an array of the shape of the index, and whether all of its numbers were places.
+    Returns an array of the shape of the index, and whether all of its numbers were places; without an
+    array for what is not alike, or no index of int64 or int32.
 
     >>> values, inside = gather(np.array([[1.0, 2.0, 3.0]]), np.array([[2, 0, -1]]))
     >>> values.tolist(), inside
@@ -114,40 +133,51 @@ def gather(x: np.ndarray, index: np.ndarray, dim: int = -1) -> tuple[np.ndarray,
     """
     if not x.size:
         return np.zeros(index.shape, x.dtype), not index.size
-    out, missing = np.empty(index.shape, x.dtype), np.empty(1, np.int64)
-    _prepared(_gather, x.dtype, x.shape, index.shape, dim)(
-        out, np.ascontiguousarray(x), np.ascontiguousarray(index), missing)
+    run = _prepared(_gather, x.dtype, x.shape, index.dtype, index.shape, dim)
+    if run is None:
+        return None, False
+    out, missing = np.empty(index.shape, x.dtype), np.empty(1, _INT64)
+    run(out, np.ascontiguousarray(x), _in_order(index), missing)
     return out, not missing[0]
+
+
+def _in_order(index: np.ndarray) -> np.ndarray:
+    """The index as contiguous int64."""
+    return np.ascontiguousarray(index) if index.dtype is _INT64 else np.ascontiguousarray(index, _INT64)
 
 
 def scatter_add(out: np.ndarray, index: np.ndarray, source: np.ndarray, dim: int = -1) -> bool:
     """Add source (..., k, ...) to contiguous out (..., n, ...), in place, at index (..., k, ...).
 
-    Returns whether all numbers of the index were places.
+    Returns whether all numbers of the index were places; False for what `gather` gives no array for.
 
     >>> out = np.zeros((1, 3))
     >>> scatter_add(out, np.array([[2, 0, 2]]), np.array([[1.0, 2.0, 3.0]])), out.tolist()
     (True, [[2.0, 0.0, 4.0]])
     """
-    missing = np.empty(1, np.int64)
-    _prepared(_scatter_add, out.dtype, out.shape, index.shape, dim)(
-        out, np.ascontiguousarray(source), np.ascontiguousarray(index), missing)
+    run = _prepared(_scatter_add, out.dtype, out.shape, index.dtype, index.shape, dim)
+    if run is None:
+        return False
+    missing = np.empty(1, _INT64)
+    run(out, np.ascontiguousarray(source), _in_order(index), missing)
     return not missing[0]
 
 
 def scatter(out: np.ndarray, index: np.ndarray, source, dim: int = -1) -> bool:
     """Write source (..., k, ...), or one number, to contiguous out (..., n, ...) at index (..., k, ...).
 
-    Returns whether all numbers of the index were places.
+    Returns whether all numbers of the index were places; False for what `gather` gives no array for.
 
     >>> out = np.zeros((1, 3))
     >>> scatter(out, np.array([[2, 0, 2]]), np.array([[1.0, 2.0, 3.0]])), out.tolist()
     (True, [[2.0, 0.0, 3.0]])
     """
-    missing, step = np.empty(1, np.int64), int(isinstance(source, np.ndarray))
-    source = np.ascontiguousarray(source, out.dtype)
-    _prepared(_scatter, out.dtype, out.shape, index.shape, dim, step)(
-        out, source, np.ascontiguousarray(index), missing)
+    step = 1 if isinstance(source, np.ndarray) else 0
+    run = _prepared(_scatter, out.dtype, out.shape, index.dtype, index.shape, dim, step)
+    if run is None:
+        return False
+    missing = np.empty(1, _INT64)
+    run(out, np.ascontiguousarray(source, out.dtype), _in_order(index), missing)
     return not missing[0]
 
 

@@ -7,13 +7,14 @@ float64; how a sum is cut depends on its length alone.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
 
 from .functions import like
 from .jit import jit
-from .launch import Task, launch
+from .launch import Launch, Task, launch
 
 __all__ = ["dot", "outer", "times_vector"]
 
@@ -89,10 +90,17 @@ def dot(x: np.ndarray, y: np.ndarray):
     >>> float(dot(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
     11.0
     """
-    x, y = np.ascontiguousarray(x), np.ascontiguousarray(y)
-    out = np.empty(-(-x.size // _TASK), x.dtype)
-    launch(_dots, (out, x, y), (x.size,), out.size, x.size * 2)
-    return out.reshape(()) if out.size == 1 else np.array(math.fsum(out.tolist()), x.dtype)
+    shape, run = _dot(x.dtype, x.size)
+    out, x, y = np.empty(shape, x.dtype), np.ascontiguousarray(x), np.ascontiguousarray(y)
+    run(out, x, y)
+    return out if not shape else np.array(math.fsum(out.tolist()), x.dtype)
+
+
+@functools.lru_cache(maxsize=1024)
+def _dot(dtype, size: int) -> tuple[tuple[int, ...], Launch]:
+    """The shape of the sums of the pieces, () of a single one, and the launch that forms them."""
+    pieces = -(-size // _TASK)
+    return () if pieces == 1 else (pieces,), Launch(_dots, dtype, (size,), pieces, size * 2)
 
 
 def times_vector(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
@@ -103,18 +111,27 @@ def times_vector(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     >>> times_vector(np.eye(2), np.array([3.0, 4.0])).tolist()
     [3.0, 4.0]
     """
-    (rows, columns), size = matrix.shape, matrix.itemsize
-    vector, out = np.ascontiguousarray(vector), np.empty(rows, matrix.dtype)
-    if matrix.strides[0] == size and matrix.strides[1] >= rows * size:
-        task, tasks = _columns, -(-rows // _COLUMNS)
-        numbers = rows, columns, matrix.strides[1] // size
-    else:
-        if matrix.strides[1] != size or matrix.strides[0] < columns * size:
-            matrix = np.ascontiguousarray(matrix)
-        share = max(1, _TASK // columns)
-        task, tasks, numbers = _rows, -(-rows // share), (rows, share, columns, matrix.strides[0] // size)
-    launch(task, (out, matrix, vector), numbers, tasks, matrix.size * 2)
+    run = _product(matrix.dtype, matrix.shape, matrix.strides)
+    if run is None:
+        matrix, size = np.ascontiguousarray(matrix), matrix.itemsize
+        run = _product(matrix.dtype, matrix.shape, (matrix.shape[1] * size, size))
+    out = np.empty(len(matrix), matrix.dtype)
+    run(out, matrix, np.ascontiguousarray(vector))
     return out
+
+
+@functools.lru_cache(maxsize=1024)
+def _product(dtype, shape: tuple[int, int], strides: tuple[int, int]) -> Launch | None:
+    """The launch for such a matrix; None if it cannot be read in place."""
+    (rows, columns), size = shape, dtype.itemsize
+    if strides[0] == size and strides[1] >= rows * size:
+        numbers = rows, columns, strides[1] // size
+        return Launch(_columns, dtype, numbers, -(-rows // _COLUMNS), rows * columns * 2)
+    if strides[1] != size or strides[0] < columns * size:
+        return None
+    share = max(1, _TASK // columns)
+    numbers = rows, share, columns, strides[0] // size
+    return Launch(_rows, dtype, numbers, -(-rows // share), rows * columns * 2)
 
 
 def outer(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ops.core import Bad, array_of, case, dtype_of, op
 from ops.elementwise.arithmetic import mul
-from ops.elementwise.pointwise import LARGE, large, not_implemented
+from ops.elementwise.pointwise import LARGE, not_implemented
 from ops.lazy import LazyModule
 from ops.promotion import operands
 from ops.samples import spaced
@@ -88,14 +88,15 @@ def dot(input, tensor):
     """
     if input.ndim != 1 or tensor.ndim != 1:
         expect_dims("dot", input=(input, 1), tensor=(tensor, 1))
-    if input.dtype != tensor.dtype:
+    if input.dtype is not tensor.dtype:
         same_dtype("dot", input, tensor)
-    if input.shape != tensor.shape:
+    if input.size != tensor.size:
         raise RuntimeError("dot: inconsistent tensor size, expected tensors of the same number of "
                            f"elements, got {input.shape[0]} and {tensor.shape[0]}")
-    if input.dtype.kind == "b":
+    kind = input.dtype.kind
+    if kind == "b":
         raise not_implemented("dot", input.dtype)
-    return (_vectors if large(input) else np).dot(input, tensor)
+    return _vectors.dot(input, tensor) if kind == "f" and input.size >= LARGE else input.dot(tensor)
 
 
 vdot = dot
@@ -131,8 +132,10 @@ def mv(input, vec):
                            "mv takes (M, K) and (K,)")
     if input.dtype != vec.dtype:
         same_dtype("mv", input, vec)
+    if input.dtype.kind == "f" and input.size >= LARGE:
+        return _vectors.times_vector(input, vec)
     refuse_bool("addmv_impl_cpu", input)
-    return _vectors.times_vector(input, vec) if large(input) else np.dot(input, vec)
+    return input.dot(vec)
 
 
 @op(

@@ -356,11 +356,13 @@ class Composite(Op):
 
     Attributes:
         differentiable: names of the arguments that gradients are checked for.
+        alone: the op that it is for its first argument alone, if there is one: the way to it is shorter.
     """
 
-    def __init__(self, forward: Callable, *, differentiable: tuple[str, ...] = ("input",), **record):
+    def __init__(self, forward: Callable, *, differentiable: tuple[str, ...] = ("input",),
+                 alone: Op | None = None, **record):
         super().__init__(forward, **record)
-        self.differentiable = differentiable
+        self.differentiable, self.alone = differentiable, alone
 
     def __call__(self, *args, **kwargs):
         if kwargs:

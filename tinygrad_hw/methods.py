@@ -144,12 +144,14 @@ def _like_another(op, function):
 
 def _composite_method(op, most: int):
     """The same for an op that is written with ops; ``most`` arguments need no check of flags."""
-    forward = op.forward
+    forward, alone = op.forward, op.alone
 
     @functools.wraps(forward)
     def method(self, *args, **kwargs):
         if kwargs or len(args) > most:
             return op(self, *args, **kwargs)
+        if alone is not None and not args:
+            return (alone.recorded or self.recorder(alone))(self)
         try:
             return forward(self, *args)
         except Exception as error:

@@ -46,8 +46,8 @@ def record(input):
         frame = getframe(1)
     except ValueError:
         frame = getframe(0)
-    while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
-        frame = frame.f_back
+    while inside[(code := frame.f_code).co_filename] and (caller := frame.f_back):
+        frame = caller
     node.site = code, frame.f_lasti
     node.saved, node.origins = [], []
     result._history = node, 0
@@ -324,8 +324,8 @@ try:
     frame = getframe(1)
 except ValueError:
     frame = getframe(0)
-while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
-    frame = frame.f_back
+while inside[(code := frame.f_code).co_filename] and (caller := frame.f_back):
+    frame = caller
 node.site = code, frame.f_lasti
 ''')
 

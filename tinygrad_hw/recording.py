@@ -49,8 +49,8 @@ def record_view(op: Op, source: Tensor, further: tuple, options: dict, array: np
             frame = _getframe(2)  # who called the op's recorder
         except ValueError:
             frame = _getframe(0)
-        while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
-            frame = frame.f_back
+        while inside[(code := frame.f_code).co_filename] and (caller := frame.f_back):
+            frame = caller
         view.unlinked = [(edge, source.array, step, (code, frame.f_lasti), next(numbers))]
         if named:
             result._refresh_view()
@@ -74,8 +74,8 @@ def record_parts(op: Op, source: Tensor, further: tuple, arrays: tuple, named: b
             frame = _getframe(2)
         except ValueError:
             frame = _getframe(0)
-        while inside[(code := frame.f_code).co_filename] and frame.f_back is not None:
-            frame = frame.f_back
+        while inside[(code := frame.f_code).co_filename] and (caller := frame.f_back):
+            frame = caller
         unlinked = [(edge, source.array, cut, (code, frame.f_lasti), next(numbers), len(arrays))]
     results, counter = [], source._version_counter
     seen = counter[0]

@@ -365,7 +365,8 @@ _BAD_FORM = [*BAD_CHOICE, *_BAD_ALL, Bad((np.ones(2), 0), {"other": np.ones(2)},
              Bad((np.ones((2, 3)), (0, 1)), {}, TypeError, "must be int, not tuple")]
 
 
-@composite(samples=_three_cases, reference=_three_reference(np.maximum, np.argmax), bad=_BAD_FORM)
+@composite(samples=_three_cases, reference=_three_reference(np.maximum, np.argmax), bad=_BAD_FORM,
+           alone=max_all)
 def max(input, dim=None, keepdim=False, *, other=None):
     """Largest elements, in three forms.
 
@@ -380,7 +381,8 @@ def max(input, dim=None, keepdim=False, *, other=None):
     return _three_forms("max", max_dim, maximum, input, dim, keepdim, other)
 
 
-@composite(samples=_three_cases, reference=_three_reference(np.minimum, np.argmin), bad=_BAD_FORM)
+@composite(samples=_three_cases, reference=_three_reference(np.minimum, np.argmin), bad=_BAD_FORM,
+           alone=min_all)
 def min(input, dim=None, keepdim=False, *, other=None):
     """Smallest elements, in the three forms of `max`.
 

@@ -17,6 +17,8 @@ the others say what it needs, and only what some rule names is kept for the back
 ``ans``             the op's output; outputs of a multi-output op go by the names in ``outputs=``
 ``input_shape``     the shape of that argument, which keeps no memory alive
 ==================  =============================================================================
+
+A first argument named ``tensors`` is a sequence of arrays; its rule returns a gradient for each.
 """
 
 from __future__ import annotations
@@ -269,8 +271,12 @@ class Op:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *args, **kwargs):
-        if not kwargs and args and isinstance(args[0], Traced):
-            return (self.recorded or args[0].recorder(self))(*args)
+        if not kwargs and args:
+            first = args[0]
+            if type(first) is list and first:
+                first = first[0]
+            if isinstance(first, Traced):
+                return (self.recorded or first.recorder(self))(*args)
         if kwargs:
             if "out" in kwargs:
                 return self._write(kwargs.pop("out"), args, kwargs)

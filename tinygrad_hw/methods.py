@@ -135,6 +135,8 @@ def _like_another(op, function):
 
     @functools.wraps(function.forward)
     def method(self, other):
+        if type(self) is type(other) is Tensor:
+            return (op.recorded or self.recorder(op))(self, other.array.shape)
         if isinstance(self, Tensor) and isinstance(other, Tensor):
             return (op.recorded or self.recorder(op))(self, other.array_shape)
         return function(self, other)

@@ -30,15 +30,12 @@ def record(input):
     result._history, result._view, result._version_counter = None, None, [0, None]
     if not grad_mode.recording or result.array.dtype.kind != "f":
         return result
-    if isinstance(input, Tensor):
-        edge = input._history if input._view is None else input._edge()
-        if edge is None:
-            return result
-        wanted, edges, fits = 1, [edge], [(input_array.shape, input_array.dtype)]
-    else:
-        wanted, edges, fits = 1, [], []
-        if not add_edges(input, edges, fits):
-            return result
+    if not isinstance(input, Tensor):
+        return result
+    edge = input._history if input._view is None else input._edge()
+    if edge is None:
+        return result
+    wanted, edges, fits = 1, [edge], [(input_array.shape, input_array.dtype)]
     node = new(OpNode)
     node.op, node.edges, node._fits, node.order = op, edges, fits, next(numbers)
     node._plan = op.plans.get(wanted) or plan_of(op, wanted)
@@ -66,7 +63,7 @@ import numpy as np
 
 from ops.core import SPELLINGS, Op
 from tinygrad_hw.autograd.callers import inside
-from tinygrad_hw.autograd.graph import PLAIN, OpNode, add_edges, needs_of, origin_of, plan_of, shape_of
+from tinygrad_hw.autograd.graph import PLAIN, OpNode, needs_of, origin_of, plan_of, shape_of
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.autograd.nodes import numbers
 from tinygrad_hw.recording import record_parts, record_view
@@ -75,7 +72,7 @@ from tinygrad_hw.tensor import Tensor, unwrap
 __all__ = ["recorder", "source_of", "takes_numpy_names", "written"]
 
 _NAMES = dict(
-    OpNode=OpNode, PLAIN=PLAIN, Tensor=Tensor, add_edges=add_edges, asarray=np.asarray, getframe=_getframe,
+    OpNode=OpNode, PLAIN=PLAIN, Tensor=Tensor, asarray=np.asarray, getframe=_getframe,
     grad_mode=mode, inside=inside, may_share_memory=np.may_share_memory, ndarray=np.ndarray,
     new=object.__new__, new_tuple=tuple.__new__, numbers=numbers, origin_of=origin_of, plan_of=plan_of,
     record_parts=record_parts, record_view=record_view, shape_of=shape_of, unwrap=unwrap,
@@ -182,6 +179,37 @@ if {name} is not False and {name} is not True:
     return f"def record{inspect.Signature(parameters)}:\n{text}"
 
 
+_ONE_TENSOR = '''
+if type({x}) is Tensor:
+    {x}_array = {x}.array
+elif isinstance({x}, Tensor):
+    if {x}.deferred:
+        return {x}.record(op, {values}, {options})
+    {x}_array = {x}.array
+else:
+    {x}_array = {x} if type({x}) in PLAIN else unwrap({x})
+'''
+
+_SEVERAL_TENSORS = '''
+if type({x}) is not list and type({x}) is not tuple:
+    {x}_array, edges = unwrap({x}), ()
+else:
+    {x}_array, edges, fits = [], [], []
+    for item in {x}:
+        if type(item) is Tensor:
+            array, edge = item.array, item._history if item._view is None else item._edge()
+        elif isinstance(item, Tensor):
+            if item.deferred and op.any_layout:
+                return item.record(op, {values}, {options})
+            array, edge = item.array, item._edge()
+        else:
+            array, edge = unwrap(item), None
+        {x}_array.append(array)
+        edges.append(edge)
+        fits.append(edge and (array.shape, array.dtype))
+'''
+
+
 def _computed(op: Op) -> str:
     """Arrays in the place of Tensors, and the op's forward function."""
     first, *others = op.parameters
@@ -194,22 +222,8 @@ result = Tensor._begin_chain(op, {values}, {options})
 if result is not None:
     return result
 ''', values=values, options=options)
-    text += _indented('''
-if type({x}) is Tensor:
-    {x}_array = {x}.array
-elif isinstance({x}, Tensor):
-    if {x}.deferred:
-        return {x}.record(op, {values}, {options})
-    {x}_array = {x}.array
-else:
-''', x=first, values=values, options=options)
-    if op.any_layout:
-        text += _indented('''
-    for item in {x} if type({x}) is tuple or type({x}) is list else ():
-        if isinstance(item, Tensor) and item.deferred:
-            return item.record(op, {values}, {options})
-''', x=first, values=values, options=options)
-    text += _indented("    {x}_array = {x} if type({x}) in PLAIN else unwrap({x})", x=first)
+    text += _indented(_SEVERAL_TENSORS if first == "tensors" else _ONE_TENSOR,
+                      x=first, values=values, options=options)
     for name in others:
         default = op.__signature__.parameters[name].default
         value = f"{name} if type({name}) in PLAIN else unwrap({name})"
@@ -271,10 +285,10 @@ def _view(op: Op) -> str:
     first, *others = op.parameters
     further, options = _arguments(op, 1)
     return _indented('''
-if computed.base is not None and isinstance({x}, Tensor):
-    owner = computed.base
-    if owner is {x}_array or owner is {x}_array.base or may_share_memory(computed, {x}_array):
-        return record_view(op, {x}, {further}, {options}, computed, {named})
+owner = computed.base
+if owner is not None and isinstance({x}, Tensor) and (
+        owner is {x}_array or owner is {x}_array.base or may_share_memory(computed, {x}_array)):
+    return record_view(op, {x}, {further}, {options}, computed, {named})
 ''', x=first, further=further, options=options, named=_named(others))
 
 
@@ -287,17 +301,16 @@ def _edges(op: Op) -> str:
     """Where gradients of the arguments go, and their shapes and dtypes; the way out if there are none."""
     returned = "results" if op.outputs else "result"
     edge = "edge = {x}._history if {x}._view is None else {x}._edge()"
+    if op.parameters[0] == "tensors":
+        return _indented("if not any(edges):\n    return result\nwanted, fits = 1, [fits]")
     if len(op.ruled) == 1:
         return _indented(f'''
-if isinstance({{x}}, Tensor):
-    {edge}
-    if edge is None:
-        return {{returned}}
-    wanted, edges, fits = 1, [edge], [({{x}}_array.shape, {{x}}_array.dtype)]
-else:
-    wanted, edges, fits = 1, [], []
-    if not add_edges({{x}}, edges, fits):
-        return {{returned}}
+if not isinstance({{x}}, Tensor):
+    return {{returned}}
+{edge}
+if edge is None:
+    return {{returned}}
+wanted, edges, fits = 1, [edge], [({{x}}_array.shape, {{x}}_array.dtype)]
 ''', x=op.parameters[op.ruled[0][1]], returned=returned)
     text = _indented("wanted, edges, fits = 0, [], []")
     for bit, position in op.ruled:
@@ -308,8 +321,6 @@ if isinstance({{x}}, Tensor):
         wanted |= {{bit}}
         edges.append(edge)
         fits.append(({{x}}_array.shape, {{x}}_array.dtype))
-elif add_edges({{x}}, edges, fits):
-    wanted |= {{bit}}
 ''', x=op.parameters[position], bit=bit)
     return text + _indented("if not wanted:\n    return {returned}", returned=returned)
 
@@ -362,6 +373,8 @@ def _kept(op: Op, name: str) -> tuple[str, str]:
             origin = f"({history}) if type({name}) is Tensor else {origin}"
         return f"{name}_array", origin
     name = name.removesuffix("_shape")
+    if name == "tensors":
+        return "tuple([array.shape for array in tensors_array])", "None"
     return f"{name}_array.shape if type({name}_array) is ndarray else shape_of({name}_array)", "None"
 
 

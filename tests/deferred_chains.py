@@ -1,9 +1,18 @@
 """Chains of convolution, relu and pooling whose computation is put off, and those looked at on the way."""
 
+import functools
+
 import numpy as np
 
 import tinygrad_hw as torch
+from ops.convolution import block
 from tinygrad_hw.nn import functional as F
+
+
+def put_off_any_work(monkeypatch):
+    """For this test put off convolutions of as few numbers as here, too; else they are done at once."""
+    monkeypatch.setattr(block._kernels, "is_small", lambda *geometry: False)
+    monkeypatch.setattr(block, "_first_block", functools.lru_cache(block._first_block.__wrapped__))
 
 
 def new_leaves():

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+import tinygrad_hw as torch
 from ops.kernels import conv
 from ops.kernels import pool as pooling
 from ops.kernels.channels_last import empty_channels_last, to_channels_first, to_channels_last
-from ops.kernels.conv_block import conv_block, conv_block_backward
+from ops.kernels.conv_block import conv_block, conv_block_backward, prepared_block, small_convolution
 from ops.kernels.launch import get_num_threads, set_num_threads
 
 # images, channels, size, output channels, kernel, stride, padding, dilation, relu, pool
@@ -228,6 +229,26 @@ def test_groups(pool):
     got = conv_block_backward(grad, x, weight, out, places, *geometry, (True, True, True))
     for mine, wanted in zip(got, reference_backward(grad, x, weight, out, places, geometry)):
         assert_near(mine, wanted, np.float64)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_small_convolutions_are_the_same_bits_in_row_major_memory(case, dtype):
+    x, weight, bias, (*options, _), _ = make((1, 2, case[2], 3, *case[4:]), dtype)
+    for images, taps, numbers in ((x, weight, bias), (channels_last(x), np.asfortranarray(weight), None)):
+        geometry = images.shape, images.strides, images.dtype, taps.shape, numbers is not None, *options
+        convolve = small_convolution(*geometry, False)
+        if convolve is not None:
+            values = convolve(images, taps, numbers)
+            assert values.flags.c_contiguous
+            block = prepared_block(*geometry, False, False)
+            np.testing.assert_array_equal(values, block(images, taps, numbers)[0])
+
+
+@pytest.mark.parametrize("channels, size", [(4, 15), (16, 4), (16, 5), (3, 9), (32, 12)])
+def test_results_are_row_major_whether_put_off_or_not(channels, size):
+    x, weight = torch.ones(1, channels, size, size), torch.ones(channels, channels, 3, 3)
+    assert torch.nn.functional.conv2d(x, weight, padding=1).is_contiguous()
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 8, 8), (2, 0, 8, 8), (2, 3, 3, 3)])

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 import tinygrad_hw as torch
-from tests.deferred_chains import assert_same, chain, gradients, looked_at, new_leaves
+from tests.deferred_chains import assert_same, chain, gradients, looked_at, new_leaves, put_off_any_work
 from tinygrad_hw import nn
 from tinygrad_hw.deferred import Deferred
 from tinygrad_hw.nn import functional as F
@@ -19,7 +19,8 @@ from tinygrad_hw.waiting import waiting
 
 
 @pytest.fixture
-def leaves():
+def leaves(monkeypatch):
+    put_off_any_work(monkeypatch)
     return new_leaves()
 
 

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 import tinygrad_hw as torch
-from tests.deferred_chains import assert_same, chain, new_leaves
+from tests.deferred_chains import assert_same, chain, new_leaves, put_off_any_work
 from tinygrad_hw import nn
 from tinygrad_hw.deferred import Deferred
 from tinygrad_hw.nn import functional as F
 
 
 @pytest.fixture
-def leaves():
+def leaves(monkeypatch):
+    put_off_any_work(monkeypatch)
     return new_leaves()
 
 

@@ -35,7 +35,7 @@ from tinygrad_hw.autograd.mode import anomaly, enable_grad, mode
 from tinygrad_hw.layout import Size
 from tinygrad_hw.stages import Stage, usable
 from tinygrad_hw.tensor import Tensor
-from tinygrad_hw.waiting import keep_waiting, shared_with_numpy, waiting
+from tinygrad_hw.waiting import keep_waiting, shared_memory, shared_with_numpy, waiting
 
 __all__ = ["Deferred"]
 
@@ -55,20 +55,19 @@ class Deferred(Tensor):
     def begin(op: Op, args: tuple, kwargs: dict) -> Tensor | None:
         """Put off the first op of a chain; None if it has to be computed in the ordinary way."""
         values = op.bind(args, kwargs)
-        arrays, shared = list(values), []
+        chain = op.chain(*values)
+        if chain is None or anomaly.enabled:
+            return None
+        arrays = list(values)
         for _, place in op.ruled:
             value = values[place]
             if isinstance(value, Tensor):
                 if value._view is not None:
                     value._refresh_view()  # its node must be older than the one that is put off
-                if shared_with_numpy(value):
-                    shared.append(place)
-                arrays[place] = value.stored if value.deferred else value.array
-        chain = op.chain(*arrays)
-        if chain is None or anomaly.enabled:
-            return None
-        for place in shared:
-            arrays[place] = arrays[place].copy()
+                if shared_memory and shared_with_numpy(value):
+                    arrays[place] = value.array.copy()
+                else:
+                    arrays[place] = value.stored if value.deferred else value.array
         self = _new(Stage(chain, values, tuple(arrays), mode.recording))
         keep_waiting(self)
         return self
@@ -131,14 +130,15 @@ class Deferred(Tensor):
                     self._fill(stage)
 
     def _fill(self, stage: Stage) -> None:
-        if stage.chain is None:
+        chain = stage.chain
+        if chain is None:
             return
-        op, arrays = stage.chain.fused(stage.arrays)
+        op, arrays = chain.fused(stage.arrays)
         computed, attributes = op.forward(*arrays), vars(self)
         attributes["array"] = computed[0] if op.outputs else computed
         if stage.recording:
             results = tuple(map(Tensor._wrap, computed)) if op.outputs else (Tensor._wrap(computed),)
-            node = link(op, stage.chain.fused(stage.values)[1], results, stage.sites[0])
+            node = link(op, chain.fused(stage.values)[1], results, stage.sites[0])
             if node is not None:
                 node.order, stage.node = stage.order, weakref.ref(node)
                 attributes["_history"] = (node, 0)
@@ -161,7 +161,11 @@ class Deferred(Tensor):
     def _is_saved(self, array: np.ndarray) -> bool:
         """Whether the node keeps this very array, which a change in place of the Tensor must not reach."""
         history = vars(self).get("_history")
-        return history is not None and any(one is array for one in history[0].saved or ())
+        if history is not None:
+            for one in history[0].saved or ():
+                if one is array:
+                    return True
+        return False
 
     @property
     def stored(self) -> np.ndarray:

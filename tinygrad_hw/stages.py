@@ -36,8 +36,8 @@ class Stage:
                  "sites", "source", "values")
 
     def __init__(self, chain, values: tuple, arrays: tuple, recording: bool, source=None):
-        self.chain, self.values, self.arrays = chain, values, arrays
-        self.recording, self.order = recording, next(numbers)
+        self.chain, self.values, self.arrays, self.recording = chain, values, arrays, recording
+        self.order = next(numbers)
         if source is None:
             self.sites, self.source = (call_site(),), _nobody
         else:

@@ -12,7 +12,8 @@ import weakref
 
 import numpy as np
 
-__all__ = ["compute_waiting", "keep_waiting", "note_numpy", "shared_with_numpy", "waiting"]
+__all__ = ["compute_waiting", "keep_waiting", "note_numpy", "shared_memory", "shared_with_numpy",
+           "waiting"]
 
 waiting: dict[int, weakref.ref] = {}
 """The Tensors that wait, by id; they leave when they are computed or nobody holds them any more."""
@@ -35,7 +36,7 @@ def compute_waiting(*changed) -> None:
             tensor.fill()
 
 
-_shared: dict[int, weakref.ref] = {}
+shared_memory: dict[int, weakref.ref] = {}
 """Memory that NumPy code may write to, by the id of the array that owns it."""
 
 
@@ -43,7 +44,7 @@ def note_numpy(tensor) -> None:
     """Note that NumPy code may hold the memory of ``tensor`` and write to it unnoticed."""
     owner = _owner(tensor.array)
     key = id(owner)
-    _shared[key] = weakref.ref(owner, lambda _: _shared.pop(key, None))
+    shared_memory[key] = weakref.ref(owner, lambda _: shared_memory.pop(key, None))
 
 
 def shared_with_numpy(tensor) -> bool:
@@ -51,13 +52,13 @@ def shared_with_numpy(tensor) -> bool:
 
     Memory that nobody has looked at yet is a kernel's, and looking would put it into row-major order.
     """
-    if not _shared or tensor.deferred:
+    if not shared_memory or tensor.deferred:
         return False
     array = tensor.array
-    if id(_owner(array)) not in _shared:
+    if id(_owner(array)) not in shared_memory:
         return False
     if tensor._view is None and array.base is None and sys.getrefcount(array) == 3:
-        _shared.pop(id(array))  # nobody holds the array any more: the Tensor, this variable, the argument
+        shared_memory.pop(id(array))  # nobody else holds it: the Tensor, this variable, the argument
         return False
     return True
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ops.activation.piecewise import relu as relu_op
 from ops.convolution.core import convolution, convolution_gradients, convolved, output_size, window_cases
-from ops.core import Chain, Joint, array_of, case, op
+from ops.core import Chain, Joint, array_of, case, dtype_of, op, shape_of
 from ops.elementwise.comparison import le
 from ops.elementwise.masking import zero_where
 from ops.lazy import LazyModule
@@ -145,15 +145,17 @@ class Block(NamedTuple):
 
 
 def start_block(input, weight, bias, stride, padding, dilation, groups) -> Block | None:
-    """The chain that begins with a convolution of these arrays; None where no fused kernel fits."""
-    if groups != 1 or input.dtype.kind != "f" or 0 in input.shape:
-        return None
-    return _first_block(input.shape, weight.shape, stride, padding, dilation)
+    """The chain that begins with a convolution of these images; None where no fused kernel is worth it."""
+    return _first_block(shape_of(input), dtype_of(input), shape_of(weight), stride, padding, dilation, groups)
 
 
 @functools.lru_cache(maxsize=4096)
-def _first_block(input_shape, weight_shape, stride, padding, dilation) -> Block:
+def _first_block(input_shape, dtype, weight_shape, stride, padding, dilation, groups) -> Block | None:
     """The chain of a convolution alone."""
+    if groups != 1 or dtype.kind != "f" or 0 in input_shape:
+        return None
+    if _kernels.is_small(input_shape, weight_shape, stride, padding, dilation, groups, dtype.itemsize):
+        return None  # putting it off takes longer than what fusion spares
     size = map(output_size, input_shape[2:], weight_shape[2:], stride, padding, dilation)
     return Block((input_shape[0], weight_shape[0], *size), weights=math.prod(weight_shape))
 

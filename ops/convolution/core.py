@@ -114,23 +114,52 @@ def convolved(op: str, input, weight, bias, stride, padding, dilation, groups, r
     """A convolution and what follows it, as the op of this name checks and computes it: values and places.
 
     >>> image, weight = np.ones((1, 1, 1, 1)), np.ones((1, 1, 1, 1))
-    >>> convolved("convolution", image, weight, None, (1, 1), (0, 0), (1, 1), 1)
+    >>> convolved("convolution_block", image, weight, None, (1, 1), (0, 0), (1, 1), 1)
     (array([[[[1.]]]]), None)
     """
     of_bias = (None, None) if bias is None else (bias.shape, bias.dtype)
-    block = _prepared(op, input.shape, input.strides, input.dtype, weight.shape, weight.dtype, *of_bias,
-                      stride, padding, dilation, groups, relu, pool)
+    block = _prepared_block(op, input.shape, input.strides, input.dtype, weight.shape, weight.dtype, *of_bias,
+                            stride, padding, dilation, groups, relu, pool)
     return block(input, weight, bias)
 
 
 @functools.lru_cache(1024)  # training asks for the same geometry again and again
-def _prepared(op, input_shape, strides, input_type, weight_shape, weight_type, bias_shape, bias_type, stride,
-              padding, dilation, groups, relu, pool):
+def _prepared_block(op, input_shape, strides, input_type, weight_shape, weight_type, bias_shape, bias_type,
+                    stride, padding, dilation, groups, relu, pool):
     """The checked function of `convolved` for arrays of one geometry."""
     options = stride, padding, dilation, groups
     check_convolved(op, input_shape, input_type, weight_shape, weight_type, bias_shape, bias_type, *options)
     return _blocks.prepared_block(input_shape, strides, input_type, weight_shape, bias_shape is not None,
                                   *options, relu, pool)
+
+
+def _convolve(signals: bool, input, weight, bias, stride, padding, dilation, groups):
+    """The result of `convolution`, or of `signal_convolution`."""
+    of_bias = (None, None) if bias is None else (bias.shape, bias.dtype)
+    return _prepared(signals, input.shape, input.strides, input.dtype, weight.shape, weight.dtype, *of_bias,
+                     stride, padding, dilation, groups)(input, weight, bias)
+
+
+@functools.lru_cache(1024)
+def _prepared(signals, input_shape, strides, input_type, weight_shape, weight_type, bias_shape, bias_type,
+              stride, padding, dilation, groups):
+    """The checked function of `_convolve` for arrays of one geometry.  A signal is an image of one row."""
+    if signals:
+        input_shape, weight_shape = ((*shape[:2], 1, *shape[2:]) for shape in (input_shape, weight_shape))
+        strides, stride = (*strides[:2], 0, *strides[2:]), (1, *stride)
+        padding, dilation = (0, *padding), (1, *dilation)
+    options = stride, padding, dilation, groups
+    check_convolved("convolution", input_shape, input_type, weight_shape, weight_type, bias_shape, bias_type,
+                    *options)
+    geometry = input_shape, strides, input_type, weight_shape, bias_shape is not None, *options
+    small = _blocks.small_convolution(*geometry, signals)
+    if small is not None:
+        return small
+    block = _blocks.prepared_block(*geometry, False, False)
+    if not signals:
+        return lambda input, weight, bias: block(input, weight, bias)[0]
+    return lambda input, weight, bias: np.ascontiguousarray(
+        block(input[:, :, None], weight[:, :, None], bias)[0][:, :, 0])
 
 
 @op(
@@ -144,7 +173,7 @@ def convolution(input, weight, bias, stride, padding, dilation, groups):
     array([[4., 4.],
            [4., 4.]])
     """
-    return convolved("convolution", input, weight, bias, stride, padding, dilation, groups)[0]
+    return _convolve(False, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _signal_gradients(g, wanted, input, weight, stride, padding, dilation, groups):
@@ -178,9 +207,7 @@ def signal_convolution(input, weight, bias, stride, padding, dilation, groups):
     >>> signal_convolution(np.ones((1, 1, 3)), np.ones((1, 1, 2)), None, (1,), (0,), (1,), 1)
     array([[[2., 2.]]])
     """
-    result = convolution.forward(input[:, :, None], weight[:, :, None], bias,
-                                 (1, *stride), (0, *padding), (1, *dilation), groups)
-    return np.ascontiguousarray(result[:, :, 0])
+    return _convolve(True, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _input_cases(rng):

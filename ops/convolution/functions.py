@@ -145,13 +145,6 @@ def _remember(key, plan: tuple) -> None:
         _checked[key] = plan
 
 
-def _kind(value):
-    """Shape and dtype of an array or a traced value; None for None."""
-    if isinstance(value, Traced):
-        return value.array_shape, value.array_dtype
-    return value if value is None else (value.shape, value.dtype)
-
-
 def _look_up(input, weight, bias, *options):
     """What decides whether a call is right (None if that cannot be a key), and what `_remember` kept for it.
 
@@ -159,7 +152,13 @@ def _look_up(input, weight, bias, *options):
     same shapes in every step.
     """
     try:
-        key = _kind(input), _kind(weight), _kind(bias), options, *map(type, options)
+        key = [options, *map(type, options)]
+        for value in (input, weight, bias):
+            if isinstance(value, Traced):
+                key += value.array_shape, value.array_dtype
+            elif value is not None:
+                key += value.shape, value.dtype
+        key = tuple(key)
         return key, _checked.get(key)
     except (TypeError, AttributeError):
         return None, None

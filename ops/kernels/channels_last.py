@@ -16,8 +16,8 @@ from .launch import Launch, Task, address_of
 from .masked import transpose_part
 from .simd import lanes_of, pointer_shift, transpose_block
 
-__all__ = ["as_written", "channel_pitch", "empty_channels_last", "to_channels_first", "to_channels_last",
-           "transpose"]  # fmt: skip
+__all__ = ["as_written", "channel_pitch", "empty_channels_last", "planes_from_pixels", "to_channels_first",
+           "to_channels_last", "transpose"]  # fmt: skip
 
 _TASK = 2**14  # elements a task copies: 64 KiB of float32
 
@@ -118,15 +118,27 @@ def _floating(dtype):
     return dtype == np.float32 or dtype == np.float64
 
 
+def planes_from_pixels(shape, strides, dtype) -> Launch:
+    """The launch that copies channels-last images of this shape and these strides in bytes to planes.
+
+    >>> pixels, planes = np.arange(6.0).reshape(1, 1, 2, 3), np.empty((1, 3, 1, 2))
+    >>> planes_from_pixels(planes.shape, (48, 8, 48, 24), pixels.dtype)(pixels, planes)
+    >>> planes.tolist()
+    [[[[0.0, 3.0]], [[1.0, 4.0]], [[2.0, 5.0]]]]
+    """
+    images, channels, rows, columns = shape
+    plane = rows * columns * dtype.itemsize
+    return _copy(images, rows * columns, channels, (strides[0], strides[3]), (channels * plane, plane), dtype)
+
+
 @functools.lru_cache(maxsize=4096)  # training copies the same shapes again and again
 def _from_pixels(shape, strides, dtype) -> Launch | None:
     """How to copy images whose channels lie side by side to planes; None for other strides."""
-    (images, channels, rows, columns), size = shape, dtype.itemsize
+    (_, channels, rows, columns), size = shape, dtype.itemsize
     dense = strides[1] == size and (rows == 1 or strides[2] == columns * strides[3])
     if 0 in shape or not dense or channels == 1 or strides[3] <= 0 or strides[0] < 0 or not _floating(dtype):
         return None
-    plane = rows * columns * size
-    return _copy(images, rows * columns, channels, (strides[0], strides[3]), (channels * plane, plane), dtype)
+    return planes_from_pixels(shape, strides, dtype)
 
 
 @functools.lru_cache(maxsize=4096)

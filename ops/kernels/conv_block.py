@@ -10,6 +10,7 @@ after another for several groups of channels and for empty arrays.
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -18,10 +19,12 @@ from . import pool as pooling
 from .channels_last import empty_channels_last, to_channels_last
 from .conv_block_backward import convolve_backward
 from .conv_block_forward import Convolution, out_size
+from .conv_small import SMALL_RESULT, SMALL_WORK, SmallConvolution
 from .pooled_gradient import pooled_gradient, worth_pooled_gradient
 from .winograd import winograd_backward, winograd_forward, worth_winograd
 
-__all__ = ["conv_block", "conv_block_backward", "prepared_block"]
+__all__ = ["conv_block", "conv_block_backward", "is_small", "prepared_block",
+           "small_convolution"]  # fmt: skip
 
 _WINDOW = (2, 2)
 
@@ -83,6 +86,40 @@ def prepared_block(shape, strides, dtype, weight_shape, has_bias, stride, paddin
                            pool)  # fmt: skip
     return functools.partial(_one_by_one, stride=stride, padding=padding, dilation=dilation, groups=groups,
                              relu=relu, pool=pool)  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def is_small(shape, weight_shape, stride, padding, dilation, groups, itemsize) -> bool:
+    """Whether a convolution has so little to do that `small_convolution` is faster than what else there is.
+
+    >>> one = (1, 1)
+    >>> is_small((1, 4, 15, 15), (4, 4, 3, 3), one, one, one, 1, 4)
+    True
+    """
+    way, _ = _ways(shape, weight_shape, stride, padding, dilation, groups, False, itemsize)
+    size = out_size(shape[2:], weight_shape[2:], stride, padding, dilation)
+    results = shape[0] * weight_shape[0] * math.prod(size)
+    work = results * math.prod(weight_shape[1:])
+    return way == "direct" and results <= SMALL_RESULT and work <= SMALL_WORK
+
+
+def small_convolution(shape, strides, dtype, weight_shape, has_bias, stride, padding, dilation, groups,
+                      signals) -> SmallConvolution | None:  # fmt: skip
+    """As `prepared_block` without relu and pooling; None unless there is so little to do that it is worth it.
+
+    The function gives nothing but the result, row-major; of ``signals``, images of one row, as (N, C, L).
+
+    >>> one, pair = np.ones((1, 1, 1)), (1, 1)
+    >>> shape, strides, weight_shape = (1, 1, 1, 1), (8, 8, 8, 8), (1, 1, 1, 1)
+    >>> options = pair, (0, 0), pair, 1
+    >>> convolve = small_convolution(shape, strides, one.dtype, weight_shape, False, *options, signals=True)
+    >>> convolve(one, 2 * one, None)
+    array([[[2.]]])
+    """
+    if not is_small(shape, weight_shape, stride, padding, dilation, groups, dtype.itemsize):
+        return None
+    return SmallConvolution(shape, strides, dtype, weight_shape, has_bias, stride, padding, dilation,
+                            signals=signals)  # fmt: skip
 
 
 def _one_by_one(x, weight, bias, stride, padding, dilation, groups, relu, pool):

@@ -176,3 +176,15 @@ def test_average_of_equal_numbers_is_exact():
     assert (same == 0.1).all()
     counts = np.arange(1, 10, dtype=np.float32).reshape(1, 3, 3)
     assert pool.avg_pool2d(counts, (3, 3), (1, 1), (0, 0), (1, 1)).item() == 5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 6), (1, 5, 7), (0, 2, 2), (3, 2, 3)])
+def test_means_of_2_x_2_are_the_bits_of_other_windows(rng, dtype, shape):
+    x = rng.standard_normal(shape).astype(dtype)
+    x.ravel()[::5], x.ravel()[1::7] = -0.0, np.inf
+    window, count = ((2, 2), (2, 2), (0, 0)), (shape[-2] // 2, shape[-1] // 2)
+    maps = pool._average_maps(shape[-2:], count, *window, True, None, x.dtype)
+    wanted = pool.PlanesMap.of(x.dtype, shape, *maps)(x)
+    got = pool.avg_pool2d(x, *window, count)
+    assert got.tobytes() == wanted.tobytes() and got.shape == wanted.shape

@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from . import scatter
+from .functions import like
 from .jit import jit
 from .launch import Launch, Task
 from .masked import integers_of
@@ -22,7 +23,7 @@ from .simd import pointer_shift
 
 __all__ = ["adaptive_avg_pool2d", "adaptive_avg_pool2d_backward", "adaptive_max_pool2d", "avg_pool2d",
            "avg_pool2d_backward", "avg_pool2d_of_integers", "gather_planes", "max_pool2d", "max_windows",
-           "scatter_planes"]  # fmt: skip
+           "prepared_adaptive_average", "prepared_average", "scatter_planes"]  # fmt: skip
 
 _TASK = 16384  # elements of a task, about
 _INT64 = np.dtype(np.int64)
@@ -98,6 +99,23 @@ def _max_pool_2x2(arrays, numbers, task, worker):
                 result[j], result_place[j] = top, place
 
 
+@Task
+def _average_2x2(arrays, numbers, task, worker):
+    """The mean of windows of 2 x 2 side by side, its sums in the order of `PlanesMap`: 0.8 us less."""
+    planes, each, height, width, rows, columns = (
+        numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5])
+    zero, four = like(0, arrays[1][0]), like(4, arrays[1][0])
+    for plane in range(task * each, min(planes, (task + 1) * each)):
+        for i in range(rows):
+            upper = pointer_shift(arrays[1], (plane * height + 2 * i) * width)
+            lower = pointer_shift(upper, width)
+            result = pointer_shift(arrays[0], (plane * rows + i) * columns)
+            for j in range(columns):
+                left = zero + upper[2 * j] + lower[2 * j]
+                right = zero + upper[2 * j + 1] + lower[2 * j + 1]
+                result[j] = (zero + left + right) / four
+
+
 @functools.lru_cache(maxsize=256)
 def _windows(
     size: int, output: int, kernel: int, stride: int, padding: int, dilation: int
@@ -136,13 +154,20 @@ def _max_over_windows(x, rows, row_step, columns, column_step):
 @functools.lru_cache(maxsize=1024)
 def _prepared_2x2(dtype, shape, kernel, stride, padding, dilation, output_size) -> Launch | None:
     """The launch of max pooling if the windows are of 2 x 2 side by side, else None."""
+    if dilation != (1, 1) or dtype.kind != "f":
+        return None
+    return _launch_2x2(_max_pool_2x2, dtype, shape, output_size, kernel, stride, padding)
+
+
+def _launch_2x2(task: Task, dtype, shape, output_size, kernel, stride, padding) -> Launch | None:
+    """The launch of a task for windows of 2 x 2 side by side; None if these are others."""
     planes, (height, width) = math.prod(shape[:-2]), shape[-2:]
-    fits = 2 * output_size[0] <= height and 2 * output_size[1] <= width and dtype.kind == "f"
-    if not (fits and kernel == stride == (2, 2) and padding == (0, 0) and dilation == (1, 1)):
+    fits = 2 * output_size[0] <= height and 2 * output_size[1] <= width
+    if not (fits and kernel == stride == (2, 2) and padding == (0, 0)):
         return None
     each = max(1, _TASK // (height * width))
     numbers = planes, each, height, width, *output_size
-    return Launch(_max_pool_2x2, dtype, numbers, -(-planes // each), 4 * math.prod(shape))
+    return Launch(task, dtype, numbers, -(-planes // each), 4 * math.prod(shape))
 
 
 def max_pool2d(x: np.ndarray, kernel, stride, padding, dilation, output_size):
@@ -160,7 +185,7 @@ def max_pool2d(x: np.ndarray, kernel, stride, padding, dilation, output_size):
     run = _prepared_2x2(x.dtype, shape, kernel, stride, padding, dilation, output_size)
     if run is not None:
         values, indices = np.empty(mapped, x.dtype), np.empty(mapped, _INT64)
-        run(values, np.ascontiguousarray(x), indices)
+        run.run((values, x if x.flags.c_contiguous else np.ascontiguousarray(x), indices))
         return values, indices
     rows, columns = max_windows(shape[-2:], output_size, kernel, stride, padding, dilation)
     planes = x.reshape(math.prod(shape[:-2]), *shape[-2:])
@@ -245,12 +270,33 @@ def _average_maps(
 
 
 @functools.lru_cache(maxsize=1024)
-def _prepared_average(dtype, shape, output_size, *window) -> PlanesMap:
-    return PlanesMap.of(dtype, shape, *_average_maps(shape[-2:], output_size, *window, dtype))
+def prepared_average(dtype, shape, windows) -> PlanesMap:
+    """The function of contiguous planes of this type and shape that computes `avg_pool2d`.
+
+    ``windows`` is a tuple that begins with its further arguments.
+
+    >>> windows = (2, 2), (2, 2), (0, 0), (1, 1), True, None
+    >>> prepared_average(np.dtype(float), (1, 2, 2), windows)(np.arange(4.0).reshape(1, 2, 2)).tolist()
+    [[[1.5]]]
+    """
+    kernel, stride, padding, output_size, count_include_pad, divisor_override = windows[:6]
+    run = _launch_2x2(_average_2x2, dtype, shape, output_size, kernel, stride, padding)
+    if run is not None and divisor_override is None:
+        return PlanesMap(run, (*shape[:-2], *output_size), ())
+    maps = _average_maps(
+        shape[-2:], output_size, kernel, stride, padding, count_include_pad, divisor_override, dtype
+    )
+    return PlanesMap.of(dtype, shape, *maps)
 
 
 @functools.lru_cache(maxsize=1024)
-def _prepared_adaptive_average(dtype, shape, output_size) -> PlanesMap:
+def prepared_adaptive_average(dtype, shape, output_size) -> PlanesMap:
+    """The function of contiguous planes of this type and shape that computes `adaptive_avg_pool2d`.
+
+    >>> means = prepared_adaptive_average(np.dtype(float), (1, 2, 3), (1, 2))
+    >>> means(np.arange(6.0).reshape(1, 2, 3)).tolist()
+    [[[2.0, 3.0]]]
+    """
     return PlanesMap.of(dtype, shape, *_adaptive_average_maps(shape[-2:], output_size, dtype))
 
 
@@ -267,10 +313,13 @@ def avg_pool2d(
     >>> avg_pool2d(np.arange(4.0).reshape(1, 2, 2), (2, 2), (2, 2), (0, 0), (1, 1)).tolist()
     [[[1.5]]]
     """
-    window = kernel, stride, padding, count_include_pad, divisor_override
     if x.flags.c_contiguous:
-        return _prepared_average(x.dtype, x.shape, output_size, *window)(x)
-    return map_planes(x, *_average_maps(x.shape[-2:], output_size, *window, x.dtype))
+        windows = kernel, stride, padding, output_size, count_include_pad, divisor_override
+        return prepared_average(x.dtype, x.shape, windows)(x)
+    maps = _average_maps(
+        x.shape[-2:], output_size, kernel, stride, padding, count_include_pad, divisor_override, x.dtype
+    )
+    return map_planes(x, *maps)
 
 
 def avg_pool2d_of_integers(
@@ -319,7 +368,7 @@ def adaptive_avg_pool2d(x: np.ndarray, output_size) -> np.ndarray:
     [[[2.0, 3.0]]]
     """
     if x.flags.c_contiguous:
-        return _prepared_adaptive_average(x.dtype, x.shape, output_size)(x)
+        return prepared_adaptive_average(x.dtype, x.shape, output_size)(x)
     return map_planes(x, *_adaptive_average_maps(x.shape[-2:], output_size, x.dtype))
 
 

@@ -135,7 +135,7 @@ class PlanesMap(NamedTuple):
     Attributes:
         run: the launch.
         shape: of the mapped planes.
-        tables: weights of rows and columns, and their divisors.
+        tables: weights of rows and columns, and their divisors; nothing for a launch that knows them.
     """
 
     run: Launch
@@ -152,7 +152,7 @@ class PlanesMap(NamedTuple):
     def __call__(self, x: np.ndarray) -> np.ndarray:
         run, shape, tables = self
         out = np.empty(shape, x.dtype)
-        run(out, x, *tables)
+        run.run((out, x, *tables))
         return out
 
 

@@ -7,6 +7,7 @@ transposed map.  The gradient of the maximum is the scatter of `ops.pooling.max_
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -14,7 +15,14 @@ import numpy as np
 from ops.core import Bad, case, composite, op
 from ops.lazy import LazyModule
 from ops.pooling.max_pool import largest_of, planes_scatter
-from ops.pooling.windows import INNER, check_planes, in_known_layout, planes, sizes_of
+from ops.pooling.windows import (
+    INNER,
+    check_shape,
+    in_known_layout,
+    planes,
+    shape_and_dtype,
+    sizes_of,
+)
 from ops.samples import spaced
 from ops.shape.layout import squeeze, unsqueeze
 
@@ -92,6 +100,8 @@ def adaptive_avg_pooling(input, output_size):
     >>> adaptive_avg_pooling(np.eye(2)[None], (1, 2))
     array([[[0.5, 0.5]]])
     """
+    if input.flags.c_contiguous:
+        return _kernels.prepared_adaptive_average(input.dtype, input.shape, output_size)(input)
     return _kernels.adaptive_avg_pool2d(in_known_layout(input), output_size)
 
 
@@ -114,14 +124,18 @@ def adaptive_avg_pooling_backward(input, input_size):
 
 def _check(name: str, dims: int, input, output_size) -> tuple[int, ...]:
     """The output size as numbers, one for each spatial dimension; None keeps that of the input."""
-    shape = check_planes(name, input, dims)
+    find = _sizes_of_number if type(output_size) is int else _sizes_of
+    return find(name, dims, *shape_and_dtype(name, input), output_size)
+
+
+def _sizes_of(name: str, dims: int, shape: tuple, dtype: np.dtype, output_size) -> tuple[int, ...]:
+    """`_check` for an input of this shape and dtype."""
+    check_shape(name, shape, dtype, dims)
     first = 1 if "max" in name else len(shape) - dims  # a mean may have 0 channels
     if 0 in shape[first:]:
         raise RuntimeError(f"{name}(): Expected input to have non-zero size for non-batch "
                            f"dimensions, but input has sizes {list(shape)} with dimension "
                            f"{shape.index(0, first)} being empty")
-    if type(output_size) is int and output_size >= 0:
-        return (output_size,) * dims
     if isinstance(output_size, (tuple, list)) and dims == 2:
         if len(output_size) >= len(shape):
             raise ValueError(f"Input dimension should be at least {len(output_size) + 1} for "
@@ -136,6 +150,9 @@ def _check(name: str, dims: int, input, output_size) -> tuple[int, ...]:
         raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but "
                            f"received {sizes}")
     return sizes
+
+
+_sizes_of_number = functools.lru_cache(maxsize=1024)(_sizes_of)
 
 
 def _bad(*shape):

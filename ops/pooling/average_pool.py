@@ -6,7 +6,9 @@ over windows again.  The windows are those of `ops.pooling.windows`.
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,14 +19,14 @@ from ops.pooling.max_pool import largest_of, max_pool1d, max_pool2d
 from ops.pooling.windows import (
     IMAGES,
     INNER,
-    Windows,
+    NUMBER_OR_NONE,
     all_places,
     bad_windows,
-    check_planes,
     in_known_layout,
     planes,
+    shape_and_dtype,
     sizes_of,
-    windows_of,
+    windows_over,
 )
 from ops.reduction.totals import INT64
 from ops.samples import spaced
@@ -35,92 +37,124 @@ __all__ = ["avg_pool1d", "avg_pool2d", "avg_pooling", "avg_pooling_backward", "l
 _kernels = LazyModule("ops.kernels.pool")
 
 
+class Averages(NamedTuple):
+    """The windows over planes of a size (H, W), their number, and what their sums are divided by; checked."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    count: tuple[int, int]
+    count_include_pad: bool
+    divisor_override: int | None
+    size: tuple[int, int]
+
+
 # ------------------------------------------------------------------ the mean and its transpose
 
 
 def _average_cases(rng):
-    """Input, windows, whether padding counts, divisor."""
     for image, *options in zip(IMAGES, (True, False, True, True), (None, None, 3, None)):
         shape, *window, _, ceil_mode = image
         count = tuple(map(len, all_places(shape[-2:], *window, ceil_mode=ceil_mode)))
-        yield case(spaced(rng, shape), Windows(*window, (1, 1), count), *options)
+        yield case(spaced(rng, shape), Averages(*window, count, *options, shape[-2:]))
 
 
-def _average_matrix(input_size, windows, count_include_pad, divisor):
+def _average_matrix(windows):
     """Average pooling of one plane as a matrix (Ho * Wo, H * W)."""
-    matrix = np.zeros((*windows.count, *input_size))
-    rows, columns = all_places(input_size, *windows[:4], True)
+    matrix = np.zeros((*windows.count, *windows.size))
+    rows, columns = all_places(windows.size, *windows[:3], 1, True)
     for i, j in np.ndindex(*windows.count):
         window = [(h, w) for h in rows[i] for w in columns[j]]
         # A window that reaches beyond the padded plane (ceil_mode) never counts what is there.
         counted = [place for place in window if all(
-            -p * count_include_pad <= x < n + p * count_include_pad
-            for x, n, p in zip(place, input_size, windows.padding))]
+            -p * windows.count_include_pad <= x < n + p * windows.count_include_pad
+            for x, n, p in zip(place, windows.size, windows.padding))]
         for h, w in counted:
-            if 0 <= h < input_size[0] and 0 <= w < input_size[1]:
-                matrix[i, j, h, w] = 1 / (divisor or len(counted))
-    return matrix.reshape(math.prod(windows.count), math.prod(input_size))
+            if 0 <= h < windows.size[0] and 0 <= w < windows.size[1]:
+                matrix[i, j, h, w] = 1 / (windows.divisor_override or len(counted))
+    return matrix.reshape(math.prod(windows.count), math.prod(windows.size))
 
 
-def _average_reference(input, windows, *options):
-    matrix = _average_matrix(input.shape[-2:], windows, *options)
+def _average_reference(input, windows):
+    matrix = _average_matrix(windows)
     result = input.reshape(-1, matrix.shape[1]) @ matrix.T
     return result.reshape(*input.shape[:-2], *windows.count)
 
 
 @op(
-    grad=dict(input=lambda g, windows, count_include_pad, divisor_override, input_shape:
-              avg_pooling_backward(g, windows, count_include_pad, divisor_override, input_shape[-2:])),
+    grad=dict(input=lambda g, windows: avg_pooling_backward(g, windows)),
     samples=_average_cases, reference=_average_reference, exempt=INNER,
 )
-def avg_pooling(input, windows, count_include_pad, divisor_override):
-    """`avg_pool2d` of images (..., H, W) and `Windows` that were checked.
+def avg_pooling(input, windows):
+    """`avg_pool2d` of images (..., H, W) and `Averages`.
 
-    >>> avg_pooling(np.eye(2)[None], Windows((2, 2), (2, 2), (0, 0), (1, 1), (1, 1)), True, None)
+    >>> avg_pooling(np.eye(2)[None], Averages((2, 2), (2, 2), (0, 0), (1, 1), True, None, (2, 2)))
     array([[[0.5]]])
     """
-    kernel, stride, padding, _, count = windows
-    if input.dtype.kind == "f":
-        return _kernels.avg_pool2d(in_known_layout(input), kernel, stride, padding, count, count_include_pad,
-                                   divisor_override)
-    result = _kernels.avg_pool2d_of_integers(planes(input), kernel, stride, padding, count,
-                                             count_include_pad, divisor_override)
-    return result.reshape(input.shape[:-2] + count)
+    if input.dtype.kind != "f":
+        means = _kernels.avg_pool2d_of_integers(planes(input), *windows[:6])
+        return means.reshape(input.shape[:-2] + windows.count)
+    if input.flags.c_contiguous:
+        return _kernels.prepared_average(input.dtype, input.shape, windows)(input)
+    return _kernels.avg_pool2d(in_known_layout(input), *windows[:6])
 
 
 def _backward_cases(rng):
     for c in _average_cases(rng):
-        input, windows, *options = c.args
-        yield case(spaced(rng, (*input.shape[:-2], *windows.count)), windows, *options, input.shape[-2:])
+        input, windows = c.args
+        yield case(spaced(rng, (*input.shape[:-2], *windows.count)), windows)
 
 
-def _backward_reference(input, windows, count_include_pad, divisor_override, input_size):
-    matrix = _average_matrix(input_size, windows, count_include_pad, divisor_override)
-    return (input.reshape(-1, len(matrix)) @ matrix).reshape(*input.shape[:-2], *input_size)
+def _backward_reference(input, windows):
+    matrix = _average_matrix(windows)
+    return (input.reshape(-1, len(matrix)) @ matrix).reshape(*input.shape[:-2], *windows.size)
 
 
 @op(
-    grad=dict(input=lambda g, windows, count_include_pad, divisor_override:
-              avg_pooling(g, windows, count_include_pad, divisor_override)),
+    grad=dict(input=lambda g, windows: avg_pooling(g, windows)),
     samples=_backward_cases, reference=_backward_reference, exempt=INNER,
 )
-def avg_pooling_backward(input, windows, count_include_pad, divisor_override, input_size):
+def avg_pooling_backward(input, windows):
     """The transpose of `avg_pooling`: every mean (..., Ho, Wo) is shared out to its window.
 
-    Args:
-        input_size: (H, W) of the result.
-
-    >>> windows = Windows((2, 2), (2, 2), (0, 0), (1, 1), (1, 1))
-    >>> avg_pooling_backward(np.ones((1, 1, 1)), windows, True, None, (2, 2))
+    >>> windows = Averages((2, 2), (2, 2), (0, 0), (1, 1), True, None, (2, 2))
+    >>> avg_pooling_backward(np.ones((1, 1, 1)), windows)
     array([[[0.25, 0.25],
             [0.25, 0.25]]])
     """
-    kernel, stride, padding, _, _ = windows
-    return _kernels.avg_pool2d_backward(
-        in_known_layout(input), kernel, stride, padding, input_size, count_include_pad, divisor_override)
+    kernel, stride, padding, _, *divisor, size = windows
+    return _kernels.avg_pool2d_backward(in_known_layout(input), kernel, stride, padding, size, *divisor)
 
 
 # ------------------------------------------------------------------ what users call
+
+
+def _average(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    """The averages of images, or of signals as images of one row, from the arguments of a user."""
+    plain = type(kernel_size) is type(padding) is int and type(stride) in NUMBER_OR_NONE \
+        and type(divisor_override) in NUMBER_OR_NONE
+    windows = (_averages_of_numbers if plain else _averages)(
+        name, dims, *shape_and_dtype(name, input), kernel_size, stride, padding, ceil_mode, count_include_pad,
+        divisor_override)
+    if dims == 1:
+        input = unsqueeze(input, -2)
+    return avg_pooling(input, windows)
+
+
+def _averages(name, dims, shape, dtype, kernel_size, stride, padding, ceil_mode, count_include_pad,
+              divisor_override) -> Averages:
+    """The windows over an input of this shape and dtype, checked."""
+    windows = windows_over(name, dims, shape, dtype, kernel_size, stride, padding, 1, ceil_mode, also=INT64)
+    if divisor_override is not None:
+        divisor_override, = sizes_of(name, "divisor_override", divisor_override, 1)
+        if divisor_override == 0:
+            raise RuntimeError("divisor must be not zero; divisor_override=None divides by the number "
+                               "of elements")
+    size = shape[-2:] if dims == 2 else (1, shape[-1])
+    return Averages(*windows[:3], windows.count, bool(count_include_pad), divisor_override, size)
+
+
+_averages_of_numbers = functools.lru_cache(maxsize=1024)(_averages)
 
 
 def _avg_pool2d_cases(rng):
@@ -133,9 +167,10 @@ def _avg_pool2d_cases(rng):
 def _avg_pool2d_reference(input, kernel_size, stride=None, padding=0, ceil_mode=False,
                           count_include_pad=True, divisor_override=None):
     window = [tuple(map(int, np.broadcast_to(v, 2)))
-              for v in (kernel_size, kernel_size if stride is None else stride, padding, 1)]
-    count = tuple(map(len, all_places(input.shape[-2:], *window, ceil_mode)))
-    return _average_reference(input, Windows(*window, count), count_include_pad, divisor_override)
+              for v in (kernel_size, kernel_size if stride is None else stride, padding)]
+    count = tuple(map(len, all_places(input.shape[-2:], *window, ceil_mode=ceil_mode)))
+    windows = Averages(*window, count, count_include_pad, divisor_override, input.shape[-2:])
+    return _average_reference(input, windows)
 
 
 _BAD_DIVISORS = [
@@ -167,14 +202,8 @@ def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     array([[[ 2.5,  4.5],
             [10.5, 12.5]]])
     """
-    shape = check_planes("avg_pool2d", input, 2, also=INT64)
-    windows = windows_of("avg_pool2d", 2, shape, kernel_size, stride, padding, 1, ceil_mode)
-    if divisor_override is not None:
-        divisor_override, = sizes_of("avg_pool2d", "divisor_override", divisor_override, 1)
-        if divisor_override == 0:
-            raise RuntimeError("divisor must be not zero; divisor_override=None divides by the number "
-                               "of elements")
-    return avg_pooling(input, windows, bool(count_include_pad), divisor_override)
+    return _average("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                    divisor_override)
 
 
 def _avg_pool1d_cases(rng):
@@ -198,10 +227,8 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     >>> avg_pool1d(np.array([[1.0, 3.0, 2.0, 0.0]]), 2)
     array([[2., 1.]])
     """
-    *lead, size = check_planes("avg_pool1d", input, 1, also=INT64)
-    images = unsqueeze(input, -2)
-    windows = windows_of("avg_pool1d", 1, (*lead, 1, size), kernel_size, stride, padding, 1, ceil_mode)
-    return squeeze(avg_pooling(images, windows, bool(count_include_pad), None), -2)
+    options = kernel_size, stride, padding, ceil_mode, count_include_pad, None
+    return squeeze(_average("avg_pool1d", 1, input, *options), -2)
 
 
 # ------------------------------------------------------------------ power means

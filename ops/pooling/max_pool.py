@@ -21,7 +21,6 @@ from ops.pooling.windows import (
     Windows,
     all_places,
     bad_windows,
-    check_planes,
     planes,
     windows_of,
 )
@@ -194,8 +193,7 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     array([[[ 5.,  7.],
             [13., 15.]]])
     """
-    shape = check_planes("max_pool2d", input, 2, "fiu")
-    windows = windows_of("max_pool2d", 2, shape, kernel_size, stride, padding, dilation, ceil_mode)
+    windows = windows_of("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, "fiu")
     if return_indices:
         return tuple(max_pooling(contiguous(input), windows))
     return max_pooling(input, windows).values
@@ -223,8 +221,6 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     >>> max_pool1d(np.array([[1.0, 3.0, 2.0, 0.0]]), 2)
     array([[3., 2.]])
     """
-    *lead, size = check_planes("max_pool1d", input, 1)
-    images = unsqueeze(input, -2)
-    windows = windows_of("max_pool1d", 1, (*lead, 1, size), kernel_size, stride, padding, dilation, ceil_mode)
-    values, indices = max_pooling(images, windows)
+    windows = windows_of("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode)
+    values, indices = max_pooling(unsqueeze(input, -2), windows)
     return (squeeze(values, -2), squeeze(indices, -2)) if return_indices else squeeze(values, -2)

@@ -36,20 +36,33 @@ def check_planes(name: str, input, dims: int, kinds: str = "f", also: np.dtype |
     ...
     RuntimeError: max_pool2d(): Expected 3D or 4D (batch mode) tensor for input, but got: [8, 8]
     """
+    shape, dtype = shape_and_dtype(name, input)
+    check_shape(name, shape, dtype, dims, kinds, also)
+    return shape
+
+
+def shape_and_dtype(name: str, input) -> tuple[tuple, np.dtype]:
+    """Those of an array or a Tensor; TypeError for anything else.
+
+    >>> shape_and_dtype("max_pool2d", np.ones((1, 8, 8)))
+    ((1, 8, 8), dtype('float64'))
+    """
     if isinstance(input, Traced):
-        shape, dtype = input.array_shape, input.array_dtype
-    elif isinstance(input, np.ndarray):
-        shape, dtype = input.shape, input.dtype
-    else:
-        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
-                        f"{type(input).__name__}")
+        return input.array_shape, input.array_dtype
+    if isinstance(input, np.ndarray):
+        return input.shape, input.dtype
+    raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+
+
+def check_shape(name: str, shape: tuple, dtype: np.dtype, dims: int, kinds: str = "f",
+                also: np.dtype | None = None) -> None:
+    """`check_planes` for an input of this shape and dtype."""
     if not dims < len(shape) < dims + 3:
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D (batch mode) tensor for "
                            f"input, but got: {list(shape)}")
     if dtype.kind not in kinds and dtype != also:
         raise NotImplementedError(f'"{name}" not implemented for \'{TYPE_NAMES[dtype.name]}\'; '
                                   "convert the input first: x.float()")
-    return shape
 
 
 def sizes_of(name: str, argument: str, value, dims: int) -> tuple[int, ...]:
@@ -120,38 +133,43 @@ def _windows(input_size, kernel, stride, padding, dilation, ceil_mode: bool) -> 
     return Windows(kernel, stride, padding, dilation, tuple(count))
 
 
-def windows_of(name, dims, shape, kernel_size, stride, padding, dilation, ceil_mode) -> Windows:
-    """The windows of a pooling over images of a shape, from the arguments of a user.
+def windows_of(name, dims, input, kernel_size, stride, padding, dilation, ceil_mode, kinds="f") -> Windows:
+    """The windows of a pooling, from the arguments of a user; for `check_planes` the first two and ``kinds``.
 
-    Args:
-        dims: 2, or 1 if the images stand for signals and have one row.
-        shape: ends with that of a plane.
+    Signals are images of one row.
 
     Raises:
         TypeError, RuntimeError: if they do not fit, in the words of PyTorch.
 
-    >>> windows_of("max_pool2d", 2, (1, 5, 5), 2, None, 0, 1, True).count
+    >>> windows_of("max_pool2d", 2, np.ones((1, 5, 5)), 2, None, 0, 1, True).count
     (3, 3)
     """
-    if type(kernel_size) is type(padding) is type(dilation) is int and type(stride) in _NUMBER_OR_NONE:
-        return _windows_of_numbers(name, dims, shape[-3:], kernel_size, stride, padding, dilation, ceil_mode)
-    return _windows_of(name, dims, shape[-3:], kernel_size, stride, padding, dilation, ceil_mode)
+    plain = type(kernel_size) is type(padding) is type(dilation) is int and type(stride) in NUMBER_OR_NONE
+    return (_windows_of_numbers if plain else windows_over)(
+        name, dims, *shape_and_dtype(name, input), kernel_size, stride, padding, dilation, ceil_mode, kinds)
 
 
-def _windows_of(name, dims, shape, kernel_size, stride, padding, dilation, ceil_mode) -> Windows:
-    """`windows_of` planes (C, H, W)."""
+def windows_over(name, dims, shape, dtype, kernel_size, stride, padding, dilation, ceil_mode, kinds="f",
+                 also=None) -> Windows:
+    """`windows_of` an input of this shape and dtype.
+
+    >>> windows_over("max_pool2d", 2, (1, 5, 5), np.dtype(float), 2, None, 0, 1, True).count
+    (3, 3)
+    """
+    check_shape(name, shape, dtype, dims, kinds, also)
     kernel = sizes_of(name, "kernel_size", kernel_size, dims)
     stride = kernel if stride is None or stride == [] else sizes_of(name, "stride", stride, dims)
     padding = sizes_of(name, "padding", padding, dims)
     dilation = sizes_of(name, "dilation", dilation, dims)
     if dims == 1:
         kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
-    return _windows(shape, kernel, stride, padding, dilation, bool(ceil_mode))
+        shape = (*shape[:-1], 1, shape[-1])
+    return _windows(shape[-3:], kernel, stride, padding, dilation, bool(ceil_mode))
 
 
-# One look-up in place of four: 0.6 microseconds less.  Tuples go without, for (2.0, True) equals (2, 1).
-_windows_of_numbers = functools.lru_cache(maxsize=1024)(_windows_of)
-_NUMBER_OR_NONE = (int, type(None))
+# One look-up in place of five: 0.8 microseconds less.  Tuples go without, for (2.0, True) equals (2, 1).
+_windows_of_numbers = functools.lru_cache(maxsize=1024)(windows_over)
+NUMBER_OR_NONE = (int, type(None))
 
 
 def planes(array: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ def address_of(values: np.ndarray) -> int:
 
 
 @_intrinsic(lambda count: types.int64)
-def _room_for(builder, kinds, count):
+def room_for(builder, kinds, count):
     """Address of memory for ``count`` words that lasts until the function returns that asks for it."""
     room = builder.alloca(ir.IntType(64), count)
     room.align = VECTOR_BYTES
@@ -150,21 +150,21 @@ def _room_for(builder, kinds, count):
 
 
 @part
-def _count(arrays):
+def count_of(arrays):
     """The length of the tuple at the address ``arrays``."""
     return table_at(arrays + _HEADER)[0]
 
 
 @part
-def _write_addresses(arrays, place):
+def write_addresses(arrays, place):
     """Write the addresses of the data of the arrays in the tuple to the words at ``place``."""
     items, words = table_at(arrays + _ITEMS), table_at(place)
-    for i in range(_count(arrays)):
+    for i in range(count_of(arrays)):
         words[i] = table_at(items[i] + _HEADER)[0]
 
 
 @part
-def _job_at(address):
+def job_at(address):
     """Function, address of the numbers, number of tasks and words of scratch memory of a `Launch`."""
     words = table_at(address)
     return words[0], words[1], words[2], words[3]
@@ -176,10 +176,10 @@ def run_serially(job, arrays):
 
     Scratch memory that the launch has not in an array is on the stack.
     """
-    count, (function, numbers, tasks, scratch) = _count(arrays), _job_at(job)
-    place = _room_for(count + 1)
-    _write_addresses(arrays, place)
-    table_at(place)[count] = _room_for(scratch)
+    count, (function, numbers, tasks, scratch) = count_of(arrays), job_at(job)
+    place = room_for(count + 1)
+    write_addresses(arrays, place)
+    table_at(place)[count] = room_for(scratch)
     for task in range(tasks):
         call_task(function, place, numbers, task, 0)
 
@@ -201,8 +201,8 @@ def _share(function, place, numbers, tasks, next_task, workers):
 
 @jit
 def _run_in_parallel(job, arrays, workers):
-    place, counter, (function, numbers, tasks, _) = _room_for(_count(arrays)), _room_for(1), _job_at(job)
-    _write_addresses(arrays, place)
+    place, counter, (function, numbers, tasks, _) = room_for(count_of(arrays)), room_for(1), job_at(job)
+    write_addresses(arrays, place)
     table_at(counter)[0] = 0
     _share(function, place, numbers, tasks, counter, workers)
 

@@ -9,7 +9,7 @@ from numba import types
 
 from .cpu import VECTOR_BYTES
 from .jit import direct
-from .launch import Launch, _count, _job_at, _room_for, _write_addresses
+from .launch import Launch, count_of, job_at, room_for, write_addresses
 from .simd import call_task, table_at
 
 __all__ = ["Sequence"]
@@ -20,12 +20,12 @@ _MOST = 8  # arrays of a launch
 @direct(types.int64, types.int64)
 def _run_in_turn(steps, arrays):
     """The steps of the `Sequence` whose table is at the address ``steps``, on the tuple of arrays."""
-    count, table, place, room = _count(arrays), table_at(steps), _room_for(_count(arrays)), _room_for(_MOST)
+    count, table, place, room = count_of(arrays), table_at(steps), room_for(count_of(arrays)), room_for(_MOST)
     given, words, position = table_at(place), table_at(room), 1
-    _write_addresses(arrays, place)
+    write_addresses(arrays, place)
     given[count - 1] = (given[count - 1] + VECTOR_BYTES - 1) // VECTOR_BYTES * VECTOR_BYTES
     for _ in range(table[0]):
-        function, numbers, tasks, _ = _job_at(table[position])
+        function, numbers, tasks, _ = job_at(table[position])
         places = table[position + 1]
         for i in range(places):
             words[i] = given[table[position + 2 + 2 * i]] + table[position + 3 + 2 * i]

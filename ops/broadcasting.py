@@ -139,10 +139,11 @@ def expand(input, size):
     array([[1., 1., 1.],
            [2., 2., 2.]])
     """
-    target, steps = _expanded(input.shape, input.strides, size if type(size) is tuple else tuple(size))
+    size = size if isinstance(size, tuple) else tuple(size)
+    target, steps, in_order = _expanded(input.shape, input.strides, input.itemsize, size)
     if steps is None:
         return input[(None,) * (len(target) - input.ndim) + (...,)]  # it may be written to
-    if not input.flags.c_contiguous or input.size == 0:
+    if not in_order:
         return np.broadcast_to(input, target)
     result = np.ndarray(target, input.dtype, input, 0, steps)  # broadcast_to takes 2 microseconds more
     result.setflags(False)  # not to be written to
@@ -150,8 +151,11 @@ def expand(input, size):
 
 
 @functools.lru_cache(maxsize=4096)
-def _expanded(shape: tuple[int, ...], strides: tuple[int, ...], size: tuple[int, ...]) -> tuple:
-    """Shape and strides of the view that `expand` gives; None for the strides where nothing is repeated."""
+def _expanded(shape: tuple, strides: tuple, itemsize: int, size: tuple) -> tuple:
+    """Shape and strides of the view that `expand` gives, and whether the array is in row-major order.
+
+    None for the strides where nothing is repeated.
+    """
     target = list(size)
     lead = len(target) - len(shape)
     if lead < 0:
@@ -173,4 +177,7 @@ def _expanded(shape: tuple[int, ...], strides: tuple[int, ...], size: tuple[int,
     if target and min(target) < 0:
         raise RuntimeError(f"expand: sizes {size} hold a negative number where the tensor has "
                            "no dimension to keep")
-    return tuple(target), tuple(steps) if repeats else None
+    in_order, step = 0 not in shape, itemsize
+    for old, stride in zip(shape[::-1], strides[::-1]):
+        in_order, step = in_order and (stride == step or old == 1), step * old
+    return tuple(target), tuple(steps) if repeats else None, in_order

@@ -273,10 +273,10 @@ class Op:
     def __call__(self, *args, **kwargs):
         if not kwargs and args:
             first = args[0]
-            if type(first) is list and first:
-                first = first[0]
             if isinstance(first, Traced):
                 return (self.recorded or first.recorder(self))(*args)
+            if type(first) is list and first and isinstance(first[0], Traced):
+                return (self.recorded or first[0].recorder(self))(*args)
         if kwargs:
             if "out" in kwargs:
                 return self._write(kwargs.pop("out"), args, kwargs)

@@ -12,7 +12,8 @@ import tinygrad_hw as torch
 from ops.core import TABLE, Composite
 from tests.test_table import cases, is_float
 from tinygrad_hw.autograd.graph import link
-from tinygrad_hw.recorder import recorder, source_of, written
+from tinygrad_hw.recorder import recorder, written
+from tinygrad_hw.recorder_text import source_of
 from tinygrad_hw.tensor import Tensor
 
 PLAIN_OPS = [name for name, op in TABLE.items() if not isinstance(op, Composite)]

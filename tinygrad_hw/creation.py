@@ -114,7 +114,7 @@ def full(
         raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not "
                         f"{type(size).__name__}; write full(({size},), {fill_value})")
     size = checked_size((size,), "full")
-    dtype = as_dtype(dtype) or result_dtype(value)
+    dtype = as_dtype(dtype) or (default_dtype() if type(value) is float else result_dtype(value))
     return finish(create.filled(size, value, dtype), out, device, requires_grad)
 
 
@@ -189,14 +189,11 @@ def _steps(name: str, steps) -> int:
     return steps
 
 
-@functools.lru_cache(maxsize=32)
-def _kept(bits: int, dtype: np.dtype) -> np.ndarray:
-    return np.arange(2**bits, dtype=dtype)
-
-
-def _from_zero(count: int, dtype: np.dtype) -> np.ndarray:
-    """The numbers from 0 to ``count - 1``, to be read; up to 2^16 are kept, which NumPy counts in 40 us."""
-    return _kept(count.bit_length(), dtype)[:count] if count < 2**16 else np.arange(count, dtype=dtype)
+@functools.lru_cache(maxsize=8)
+def _from_both_ends(count: int, dtype: np.dtype) -> np.ndarray:
+    """0, 1, 2, ... up to the middle, then ..., -2, -1, -0, to be read; NumPy counts to 2^16 in 40 us."""
+    half = count // 2
+    return np.concatenate([np.arange(half, dtype=dtype), -np.arange(count - half, dtype=dtype)[::-1]])
 
 
 def linspace(
@@ -217,9 +214,15 @@ def linspace(
         first, last = kind.type(start), kind.type(end)
         step = kind.type(end - start) / max(count - 1, 1)
     half = count // 2  # from both ends to the middle, so that both ends are exact
-    ahead, values = _from_zero(count - half, kind) * step, np.empty(count, kind)
-    np.add(first, ahead[:half], values[:half])
-    np.subtract(last, ahead[::-1], values[half:])
+    if count < 2**16:
+        values = _from_both_ends(count, kind) * step
+        ahead, behind = values[:half], values[half:]
+        ahead += first
+        behind += last
+    else:  # counting anew takes longer than it spares
+        ahead, values = np.arange(count - half, dtype=kind) * step, np.empty(count, kind)
+        np.add(first, ahead[:half], values[:half])
+        np.subtract(last, ahead[::-1], values[half:])
     if count == 1:
         values[0] = start
     return finish(values.astype(dtype, copy=False), out, device, requires_grad)

@@ -15,7 +15,7 @@ import ops
 from ops.core import Composite, Op
 from ops.promotion import as_dtype
 from tinygrad_hw.autograd.nodes import node_number
-from tinygrad_hw.recorder import takes_numpy_names
+from tinygrad_hw.recorder import recorder, written
 from tinygrad_hw.tensor import Tensor
 
 __all__ = ["IN_PLACE", "METHODS", "where"]
@@ -100,7 +100,10 @@ def _varargs(op):
         for name in kwargs:
             if name in ("size", "shape", "dims", "repeats"):
                 return op(self, tuple(kwargs[name]))
-        sizes = _integers(sizes)
+        for size in sizes:
+            if type(size) is not int:
+                sizes = _integers(sizes)
+                break
         if plain and isinstance(self, Tensor):
             return (op.recorded or self.recorder(op))(self, sizes)
         return op(self, sizes)
@@ -112,21 +115,19 @@ def _varargs(op):
 
 def _method(op):
     """The op as a method; the function that records it takes the method's place at the first call."""
-    if isinstance(op, Composite):
+    if isinstance(op, Composite) and op.alone is None:
         return _composite_method(op, op.unflagged - 1)
 
     @functools.wraps(op.forward)
     def method(self, *args, **kwargs):
-        if "axis" in kwargs or not isinstance(self, Tensor):
+        if not isinstance(self, Tensor):
             return op(self, *args, **kwargs)
-        function = op.recorded or self.recorder(op)
-        if takes_all_names:
-            for name, value in list(vars(Tensor).items()):
-                if value is method:
-                    setattr(Tensor, name, function)
+        function = written(op.alone, op) if isinstance(op, Composite) else recorder(op)
+        for name, value in list(vars(Tensor).items()):
+            if value is method:
+                setattr(Tensor, name, function)
         return function(self, *args, **kwargs)
 
-    takes_all_names = takes_numpy_names(op)
     return method
 
 
@@ -146,14 +147,12 @@ def _like_another(op, function):
 
 def _composite_method(op, most: int):
     """The same for an op that is written with ops; ``most`` arguments need no check of flags."""
-    forward, alone = op.forward, op.alone
+    forward = op.forward
 
     @functools.wraps(forward)
     def method(self, *args, **kwargs):
         if kwargs or len(args) > most:
             return op(self, *args, **kwargs)
-        if alone is not None and not args:
-            return (alone.recorded or self.recorder(alone))(self)
         try:
             return forward(self, *args)
         except Exception as error:

@@ -129,16 +129,14 @@ def avg_pooling_backward(input, windows):
 # ------------------------------------------------------------------ what users call
 
 
-def _average(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
-    """The averages of images, or of signals as images of one row, from the arguments of a user."""
+def _averages_for(name, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
+                  divisor_override) -> Averages:
+    """The windows over images, or over signals as images of one row, from the arguments of a user."""
     plain = type(kernel_size) is type(padding) is int and type(stride) in NUMBER_OR_NONE \
         and type(divisor_override) in NUMBER_OR_NONE
-    windows = (_averages_of_numbers if plain else _averages)(
+    return (_averages_of_numbers if plain else _averages)(
         name, dims, *shape_and_dtype(name, input), kernel_size, stride, padding, ceil_mode, count_include_pad,
         divisor_override)
-    if dims == 1:
-        input = unsqueeze(input, -2)
-    return avg_pooling(input, windows)
 
 
 def _averages(name, dims, shape, dtype, kernel_size, stride, padding, ceil_mode, count_include_pad,
@@ -202,8 +200,8 @@ def avg_pool2d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     array([[[ 2.5,  4.5],
             [10.5, 12.5]]])
     """
-    return _average("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-                    divisor_override)
+    return avg_pooling(input, _averages_for("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode,
+                                            count_include_pad, divisor_override))
 
 
 def _avg_pool1d_cases(rng):
@@ -228,7 +226,8 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     array([[2., 1.]])
     """
     options = kernel_size, stride, padding, ceil_mode, count_include_pad, None
-    return squeeze(_average("avg_pool1d", 1, input, *options), -2)
+    windows = _averages_for("avg_pool1d", 1, input, *options)
+    return squeeze(avg_pooling(unsqueeze(input, -2), windows), -2)
 
 
 # ------------------------------------------------------------------ power means

@@ -24,6 +24,7 @@ __all__ = ["Generator", "default_generator"]
 
 philox = LazyModule("ops.kernels.philox")
 
+_FLOAT32 = np.dtype(np.float32)
 _MANY = 500  # numbers: NumPy takes 5 microseconds, and fewer are not worth the import of numba
 _STATE = ("counter", "key", "buffer")
 _STATE_WORDS = 13  # counter 4, key 2, buffer 4, buffer position, spare 32 bits and whether there are any
@@ -175,7 +176,7 @@ def standard_normal(generator: np.random.Generator, shape, dtype) -> np.ndarray:
     (2, 3)
     """
     count = shape if isinstance(shape, int) else math.prod(shape)
-    if dtype == np.float32 and count >= _MANY and philox.fits():
+    if count >= _MANY and np.dtype(dtype) is _FLOAT32 and philox.fits():
         return philox.standard_normal(generator.bit_generator, shape)
     return generator.standard_normal(shape, dtype)
 

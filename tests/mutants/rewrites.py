@@ -96,7 +96,7 @@ def _write_recorders() -> None:
 _ENGINE = "tinygrad_hw.autograd.engine"
 _GRAPH = "tinygrad_hw.autograd.graph"
 _MEMORY = "tinygrad_hw.memory:SharedMemory"
-_RECORDER, _RECORDING = "tinygrad_hw.recorder", "tinygrad_hw.recording"
+_RECORDER, _RECORDING = "tinygrad_hw.recorder_text", "tinygrad_hw.recording"
 _STATE = "tinygrad_hw.nn.state:State"
 _UPDATE = "ops.update"
 _AUTOGRAD, _HOOKS = "tests/test_autograd.py", "tests/test_hooks_and_modes.py"

@@ -1,0 +1,345 @@
+"""The text of an op's recorder (``recorder.py``), from its signature to the node.
+
+>>> import ops
+>>> print(source_of(ops.neg))
+def record(input):
+    if type(input) is Tensor:
+        input_array = input.array
+    elif isinstance(input, Tensor):
+        if input.deferred:
+            return input.record(op, (input,), {})
+        input_array = input.array
+    else:
+        input_array = input if type(input) in PLAIN else unwrap(input)
+    try:
+        computed = op.forward(input_array)
+    except Exception as error:
+        better = op.explain(error, (input,), {})
+        if better is error:
+            raise
+        raise better from None
+    if computed is input_array:
+        return input
+    result = new(Tensor)
+    result.array = computed if type(computed) is ndarray else asarray(computed)
+    result._history, result._view, result._version_counter = None, None, [0, None]
+    if not grad_mode.recording or result.array.dtype.kind != "f":
+        return result
+    if not isinstance(input, Tensor):
+        return result
+    edge = input._history if input._view is None else input._edge()
+    if edge is None:
+        return result
+    wanted, edges, fits = 1, [edge], [(input_array.shape, input_array.dtype)]
+    node = new(OpNode)
+    node.op, node.edges, node._fits, node.order = op, edges, fits, next(numbers)
+    node._plan = op.plans.get(wanted) or plan_of(op, wanted)
+    try:
+        frame = getframe(1)
+    except ValueError:
+        frame = getframe(0)
+    while inside[(code := frame.f_code).co_filename] and (caller := frame.f_back):
+        frame = caller
+    node.site = code, frame.f_lasti
+    node.saved, node.origins = [], []
+    result._history = node, 0
+    return result
+"""
+
+from __future__ import annotations
+
+import inspect
+
+from ops.core import SPELLINGS, Op
+from tinygrad_hw.autograd.graph import needs_of
+
+__all__ = ["source_of"]
+
+
+def source_of(op: Op, instead: Op | None = None) -> str:
+    """The text of an op's recorder: compute on arrays, wrap the results, make a node; see `written`.
+
+    >>> import ops
+    >>> print(source_of(ops.exp).partition("f_lasti")[2])
+    <BLANKLINE>
+        node.saved, node.origins = [result.array], [(result._version_counter, 0, 0)]
+        result._history = node, 0
+        return result
+    """
+    parts = [_begin(instead or op), _unless_alone(instead) if instead else "", _computed(op), _results(op)]
+    if op.rules and not op.parts:
+        parts += [_edges(op), _node(op), _saved(op)]
+    return "".join(parts).rstrip("\n")
+
+
+# ------------------------------------------------------------------ the parts of the text, from top to bottom
+
+
+def _indented(text: str, **values) -> str:
+    """The lines of a text, four columns to the right, with values in the place of names in {braces}."""
+    text = text.format(**values) if values else text
+    return "".join(f"    {line}\n" for line in text.strip("\n").splitlines())
+
+
+def _tuple(values) -> str:
+    """
+    >>> _tuple(["x"]), _tuple([])
+    ('(x,)', '()')
+    """
+    return "(" + ", ".join(values) + (",)" if len(values) == 1 else ")")
+
+
+def _arguments(op: Op, first: int = 0) -> tuple[str, str]:
+    """The arguments from the ``first`` on: a tuple of those given by position, a dict of the others.
+
+    >>> import ops
+    >>> _arguments(ops.sum)
+    ('(input, dim, keepdim)', '{"dtype": dtype}')
+    """
+    parameters = list(op.__signature__.parameters.values())[first:]
+    positional = _tuple([one.name for one in parameters if one.kind is not one.KEYWORD_ONLY])
+    named = [f'"{one.name}": {one.name}' for one in parameters if one.kind is one.KEYWORD_ONLY]
+    return positional, "{" + ", ".join(named) + "}"
+
+
+def _begin(op: Op) -> str:
+    """The signature, NumPy's names for arguments, and the check of flags.
+
+    >>> import ops
+    >>> print(_begin(ops.gather).partition(" is not")[0])
+    def record(input, dim=MISSING, index=MISSING, *, sparse_grad=False, axis=None):
+        if axis
+    """
+    declared, spelled, missing, text = [], [], [], ""
+    for one in op.__signature__.parameters.values():
+        default = "" if one.default is inspect.Parameter.empty else f"={one.default!r}"
+        if not default and (missing or one.name in SPELLINGS.values()):  # it may come by another name
+            default, missing = "=MISSING", [*missing, one.name]
+        if one.kind is one.KEYWORD_ONLY and "*" not in declared:
+            declared.append("*")
+        declared.append(one.name + default)
+    for theirs, ours in SPELLINGS.items():
+        if ours in op.parameters:
+            spelled += [f"{theirs}=None"]
+            text += _indented(f"if {theirs} is not None:\n    {ours} = {theirs}")
+    if missing:
+        text += _indented("if {any}:\n    raise missing(op, {values})",
+                          any=" or ".join(f"{name} is MISSING" for name in missing),
+                          values=", ".join(f"{name}={name}" for name in missing))
+    for _, name in op.flags:
+        text += _indented('''
+if {name} is not False and {name} is not True:
+    op.check_flags({values}, {{}})
+''', name=name, values=_tuple(op.parameters))
+    if spelled and "*" not in declared:
+        declared.append("*")
+    return f"def record({', '.join(declared + spelled)}):\n{text}"
+
+
+def _unless_alone(composite: Op) -> str:
+    """The way to a composite that got more than one argument."""
+    _, *others = composite.__signature__.parameters.values()
+    values, options = _arguments(composite)
+    return _indented("if {any}:\n    return instead(*{values}, **{options})", values=values, options=options,
+                     any=" or ".join(f"{one.name} is not {one.default!r}" for one in others))
+
+
+_ONE_TENSOR = '''
+if type({x}) is Tensor:
+    {x}_array = {x}.array
+elif isinstance({x}, Tensor):
+    if {x}.deferred:
+        return {x}.record(op, {values}, {options})
+    {x}_array = {x}.array
+else:
+    {x}_array = {x} if type({x}) in PLAIN else unwrap({x})
+'''
+
+_SEVERAL_TENSORS = '''
+if type({x}) is not list and type({x}) is not tuple:
+    {x}_array, edges = unwrap({x}), ()
+else:
+    {x}_array, edges, fits, shapes = [], [], [], []
+    for item in {x}:
+        if type(item) is Tensor:
+            array, edge = item.array, item._history if item._view is None else item._edge()
+        elif isinstance(item, Tensor):
+            if item.deferred and op.any_layout:
+                return item.record(op, {values}, {options})
+            array, edge = item.array, item._edge()
+        else:
+            array, edge = unwrap(item), None
+        shape = getattr(array, "shape", None)
+        {x}_array.append(array)
+        shapes.append(shape)
+        edges.append(edge)
+        fits.append(edge and (shape, array.dtype))
+'''
+
+
+def _computed(op: Op) -> str:
+    """Arrays in the place of Tensors, and the op's forward function."""
+    first, *others = op.parameters
+    flags = [name for _, name in op.flags]
+    values, options = _arguments(op)
+    text = ""
+    if op.chain is not None:
+        text += _indented('''
+result = Tensor._begin_chain(op, {values}, {options})
+if result is not None:
+    return result
+''', values=values, options=options)
+    text += _indented(_SEVERAL_TENSORS if first == "tensors" else _ONE_TENSOR,
+                      x=first, values=values, options=options)
+    for name in others:
+        default = op.__signature__.parameters[name].default
+        value = f"{name} if type({name}) in PLAIN else unwrap({name})"
+        if name in flags:
+            value = name
+        elif default is None:
+            value = f"None if {name} is None else {value}"
+        elif default is inspect.Parameter.empty and not (op.view or op.parts):  # numbers tell views
+            value = f"{name}.array if isinstance({name}, Tensor) else {value}"
+        text += _indented(f"{name}_array = {value}")
+    given = [f"{name}={name}_array" if one.kind is one.KEYWORD_ONLY else f"{name}_array"
+             for name, one in op.__signature__.parameters.items()]
+    return text + _indented('''
+try:
+    computed = op.forward({given})
+except Exception as error:
+    better = op.explain(error, {values}, {options})
+    if better is error:
+        raise
+    raise better from None
+''', given=", ".join(given), values=values, options=options)
+
+
+def _results(op: Op) -> str:
+    """Tensors of the computed arrays."""
+    if op.parts:
+        first, *others = op.parameters
+        return _indented(f"return record_parts(op, {first}, {_tuple(others)}, computed, {_named(others)})")
+    if op.outputs:
+        text, results = "", [f"result{i or ''}" for i in range(len(op.outputs))]
+        for place, name in enumerate(results):
+            text += _wrapped(name, f"computed[{place}]")
+        text += _indented("results = new_tuple(op.result_type, {results})", results=_tuple(results))
+        returned = "results"
+    else:
+        text = _indented("if computed is {x}_array:\n    return {x}", x=op.parameters[0])
+        if op.view:
+            text += _view(op)
+        text += _wrapped("result", "computed")
+        returned = "result"
+    if not op.rules:
+        return text + _indented("return {returned}", returned=returned)
+    return text + _indented('''
+if not grad_mode.recording or result.array.dtype.kind != "f":
+    return {returned}
+''', returned=returned)
+
+
+def _wrapped(name: str, array: str) -> str:
+    return _indented('''
+{name} = new(Tensor)
+{name}.array = {array} if type({array}) is ndarray else asarray({array})
+{name}._history, {name}._view, {name}._version_counter = None, None, [0, None]
+''', name=name, array=array)
+
+
+def _view(op: Op) -> str:
+    """The way out of an op whose result shares the memory of its first argument."""
+    first, *others = op.parameters
+    further, options = _arguments(op, 1)
+    return _indented('''
+owner = computed.base
+if owner is not None and isinstance({x}, Tensor) and (
+        owner is {x}_array or owner is {x}_array.base or may_share_memory(computed, {x}_array)):
+    return record_view(op, {x}, {further}, {options}, computed, {named})
+''', x=first, further=further, options=options, named=_named(others))
+
+
+def _named(arguments: list[str]) -> str:
+    """Whether one of the arguments that say which part a view shows is a Tensor."""
+    return " or ".join(f"{name}_array is not {name}" for name in arguments) or "False"
+
+
+def _edges(op: Op) -> str:
+    """Where gradients of the arguments go, and their shapes and dtypes; the way out if there are none."""
+    returned = "results" if op.outputs else "result"
+    edge = "edge = {x}._history if {x}._view is None else {x}._edge()"
+    if op.parameters[0] == "tensors":
+        return _indented("if not any(edges):\n    return result\nwanted, fits = 1, [fits]")
+    if len(op.ruled) == 1:
+        return _indented(f'''
+if not isinstance({{x}}, Tensor):
+    return {{returned}}
+{edge}
+if edge is None:
+    return {{returned}}
+wanted, edges, fits = 1, [edge], [({{x}}_array.shape, {{x}}_array.dtype)]
+''', x=op.parameters[op.ruled[0][1]], returned=returned)
+    text = _indented("wanted, edges, fits = 0, [], []")
+    for bit, position in op.ruled:
+        text += _indented(f'''
+if isinstance({{x}}, Tensor):
+    {edge}
+    if edge is not None:
+        wanted |= {{bit}}
+        edges.append(edge)
+        fits.append(({{x}}_array.shape, {{x}}_array.dtype))
+''', x=op.parameters[position], bit=bit)
+    return text + _indented("if not wanted:\n    return {returned}", returned=returned)
+
+
+def _node(op: Op) -> str:
+    """The node, with the user's call; see `tinygrad_hw.autograd.callers.call_site`."""
+    return _indented('''
+node = new(OpNode)
+node.op, node.edges, node._fits, node.order = op, edges, fits, next(numbers)
+node._plan = op.plans.get(wanted) or plan_of(op, wanted)
+try:
+    frame = getframe(1)
+except ValueError:
+    frame = getframe(0)
+while inside[(code := frame.f_code).co_filename] and (caller := frame.f_back):
+    frame = caller
+node.site = code, frame.f_lasti
+''')
+
+
+def _saved(op: Op) -> str:
+    """What the rules need, and where it came from, in the order of `needs_of`."""
+    every = (1 << len(op.ruled)) - 1
+    needs = [(*_kept(op, name), mask) for name, mask in needs_of(op)]
+    always = [(value, origin) for value, origin, mask in needs if mask == every]
+    sometimes = [need for need in needs if need[2] != every]
+    lists = ", ".join("[" + ", ".join(one) + "]" for one in (list(zip(*always)) or [(), ()]))
+    if sometimes:
+        text = _indented("saved, origins = {lists}", lists=lists)
+        for value, origin, mask in sometimes:
+            text += _indented("if wanted & {mask}:\n    saved.append({value})\n    origins.append({origin})",
+                              mask=mask, value=value, origin=origin)
+        text += _indented("node.saved, node.origins = saved, origins")
+    else:
+        text = _indented("node.saved, node.origins = {lists}", lists=lists)
+    return text + _indented("result._history = node, 0\nreturn {returned}",
+                            returned="results" if op.outputs else "result")
+
+
+def _kept(op: Op, name: str) -> tuple[str, str]:
+    """The value that a rule needs, and its origin."""
+    if name == "ans" or name in op.outputs:
+        place = 0 if name == "ans" else op.outputs.index(name)
+        result = f"result{place or ''}"
+        return f"{result}.array", f"({result}._version_counter, 0, {place})"
+    if name in op.parameters:
+        origin = f"None if type({name}) in PLAIN else origin_of({name})"
+        if op.__signature__.parameters[name].default is inspect.Parameter.empty:
+            history = f"{name}._version_counter, {name}._version_counter[0], {name}._history"
+            origin = f"({history}) if type({name}) is Tensor else {origin}"
+        return f"{name}_array", origin
+    name = name.removesuffix("_shape")
+    if name == "tensors":
+        return "tuple(shapes)", "None"
+    return f"{name}_array.shape if type({name}_array) is ndarray else shape_of({name}_array)", "None"

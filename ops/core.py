@@ -218,6 +218,8 @@ class Op:
         any_layout: whether images may be channels-last in memory; if so the result is, too.
     """
 
+    __slots__ = ("__call__", "__dict__", "__weakref__")  # each op may have a way of its own to be called
+
     rules = _NO_RULES
     joint: Rule | None = None
 
@@ -251,6 +253,7 @@ class Op:
         self.ruled = tuple((1 << bit, self.parameters.index(name)) for bit, name in enumerate(self.rules))
         self.plans: dict = {}
         self.recorded: Callable | None = None
+        self.__call__ = self.call
         TABLE[self.name] = self
 
     def _rule(self, name: str, function: Callable, given: int = 1) -> Rule:
@@ -270,13 +273,8 @@ class Op:
         """As a class attribute an op is a method."""
         return self if instance is None else types.MethodType(self, instance)
 
-    def __call__(self, *args, **kwargs):
-        if not kwargs and args:
-            first = args[0]
-            if isinstance(first, Traced):
-                return (self.recorded or first.recorder(self))(*args)
-            if type(first) is list and first and isinstance(first[0], Traced):
-                return (self.recorded or first[0].recorder(self))(*args)
+    def call(self, *args, **kwargs):
+        """The call of the op for arguments of any kind; its ``__call__`` until somebody records it."""
         if kwargs:
             if "out" in kwargs:
                 return self._write(kwargs.pop("out"), args, kwargs)
@@ -290,16 +288,16 @@ class Op:
             for value in kwargs.values():
                 for item in value if type(value) in (tuple, list) else (value,):
                     if isinstance(item, Traced):
-                        return (self.recorded or item.recorder(self))(*args, **kwargs)
+                        return (self.recorded or item.recorder(self))(*args, **kwargs, traced=True)
         elif len(args) > self.unflagged:
             self.check_flags(args, kwargs)
         for value in args:
             if isinstance(value, Traced):
-                return (self.recorded or value.recorder(self))(*args, **kwargs)
+                return (self.recorded or value.recorder(self))(*args, **kwargs, traced=True)
             if type(value) in (tuple, list):
                 for item in value:
                     if isinstance(item, Traced):
-                        return (self.recorded or item.recorder(self))(*args, **kwargs)
+                        return (self.recorded or item.recorder(self))(*args, **kwargs, traced=True)
         try:
             result = self.forward(*args, **kwargs)
         except Exception as error:
@@ -370,7 +368,8 @@ class Composite(Op):
         super().__init__(forward, **record)
         self.differentiable, self.alone = differentiable, alone
 
-    def __call__(self, *args, **kwargs):
+    def call(self, *args, **kwargs):
+        """The call of the composite; its ``__call__``."""
         if kwargs:
             if "out" in kwargs:
                 return self._write(kwargs.pop("out"), args, kwargs)

@@ -182,7 +182,7 @@ def not_a_tensor(value) -> TypeError:
     frame = sys._getframe(1)
     while frame.f_back is not None:
         caller, code = frame.f_back, frame.f_code
-        owner = {"__call__": "self", "record": "op", "method": "op"}.get(caller.f_code.co_name)
+        owner = {"call": "self", "record": "op", "method": "op"}.get(caller.f_code.co_name)
         known = caller.f_globals if caller.f_code.co_name == "record" else caller.f_locals
         if owner in known and hasattr(known[owner], "forward"):
             names = code.co_varnames[:code.co_argcount + code.co_kwonlyargcount]

@@ -170,8 +170,10 @@ def _operator(op, swapped: bool = False):
 
     def method(self, other):
         try:
-            function = composite or op.recorded or self.recorder(op)
-            return function(other, self) if swapped else function(self, other)
+            if composite is not None:
+                return composite(other, self) if swapped else composite(self, other)
+            function = op.recorded or self.recorder(op)
+            return function(other, self, traced=True) if swapped else function(self, other)
         except (TypeError, RuntimeError):
             if _is_operand(other):
                 raise

@@ -55,7 +55,7 @@ def recorder(op: Op) -> Callable:
     tensor([3., 3.])
     """
     if op.recorded is None:
-        op.recorded = written(op)
+        op.recorded = op.__call__ = written(op)
     return op.recorded
 
 
@@ -92,7 +92,7 @@ def _missing(op: Op, **values) -> TypeError:
 
 def _record(op: Op, args: tuple, kwargs: dict):
     """Compute an op and record it."""
-    return recorder(op)(*args, **kwargs)
+    return recorder(op)(*args, **kwargs, traced=True)
 
 
 Tensor.recorder, Tensor.record = staticmethod(recorder), staticmethod(_record)

@@ -2,15 +2,24 @@
 
 >>> import ops
 >>> print(source_of(ops.neg))
-def record(input):
+def record(input, *, out=None, traced=False):
+    if out is not None:
+        return op.call(input, out=out)
     if type(input) is Tensor:
         input_array = input.array
     elif isinstance(input, Tensor):
         if input.deferred:
             return input.record(op, (input,), {})
         input_array = input.array
-    else:
+    elif traced:
         input_array = input if type(input) in PLAIN else unwrap(input)
+    elif type(input) is ndarray:
+        try:
+            return op.forward(input)
+        except Exception:
+            return op.call(input)
+    else:
+        return op.call(input)
     try:
         computed = op.forward(input_array)
     except Exception as error:
@@ -82,10 +91,7 @@ def _indented(text: str, **values) -> str:
 
 
 def _tuple(values) -> str:
-    """
-    >>> _tuple(["x"]), _tuple([])
-    ('(x,)', '()')
-    """
+    """Such as "(x,)" of ["x"]."""
     return "(" + ", ".join(values) + (",)" if len(values) == 1 else ")")
 
 
@@ -107,7 +113,7 @@ def _begin(op: Op) -> str:
 
     >>> import ops
     >>> print(_begin(ops.gather).partition(" is not")[0])
-    def record(input, dim=MISSING, index=MISSING, *, sparse_grad=False, axis=None):
+    def record(input, dim=MISSING, index=MISSING, *, sparse_grad=False, axis=None, out=None, traced=False):
         if axis
     """
     declared, spelled, missing, text = [], [], [], ""
@@ -127,21 +133,45 @@ def _begin(op: Op) -> str:
                           any=" or ".join(f"{name} is MISSING" for name in missing),
                           values=", ".join(f"{name}={name}" for name in missing))
     for _, name in op.flags:
-        text += _indented('''
-if {name} is not False and {name} is not True:
-    op.check_flags({values}, {{}})
-''', name=name, values=_tuple(op.parameters))
-    if spelled and "*" not in declared:
+        text += _indented(f"if {name} is not False and {name} is not True:\n"
+                          f"    op.check_flags({_tuple(op.parameters)}, {{}})")
+    if "*" not in declared:
         declared.append("*")
-    return f"def record({', '.join(declared + spelled)}):\n{text}"
+    return f"def record({', '.join([*declared, *spelled, 'out=None', 'traced=False'])}):\n{text}"
 
 
 def _unless_alone(composite: Op) -> str:
     """The way to a composite that got more than one argument."""
     _, *others = composite.__signature__.parameters.values()
-    values, options = _arguments(composite)
-    return _indented("if {any}:\n    return instead(*{values}, **{options})", values=values, options=options,
+    return _indented("if {any}:\n    return instead({given})", given=_given(composite),
                      any=" or ".join(f"{one.name} is not {one.default!r}" for one in others))
+
+
+def _given(op: Op, ending: str = "") -> str:
+    """All arguments, as a call is written.
+
+    >>> import ops
+    >>> _given(ops.sum)
+    'input, dim, keepdim, dtype=dtype'
+    """
+    return ", ".join(f"{name}={name}{ending}" if one.kind is one.KEYWORD_ONLY else f"{name}{ending}"
+                     for name, one in op.__signature__.parameters.items())
+
+
+def _plain_call(op: Op) -> tuple[str, str]:
+    """When a call is of arrays and numbers alone, as most in a backward pass, and what it computes then."""
+    first, *others = op.parameters
+    plain = [f"type({first}) is ndarray"]
+    for name in others:
+        default = op.__signature__.parameters[name].default
+        if default is None:
+            plain.append(f"({name} is None or type({name}) in PLAIN)")
+        elif name in ("dims", "shape", "size"):
+            plain.append(f"type({name}) is tuple")
+        elif type(default) is not bool:
+            plain.append(f"type({name}) in PLAIN")
+    computed = f"op.forward({_given(op)})"
+    return " and ".join(plain), f"new_tuple(op.result_type, {computed})" if op.outputs else computed
 
 
 _ONE_TENSOR = '''
@@ -151,11 +181,20 @@ elif isinstance({x}, Tensor):
     if {x}.deferred:
         return {x}.record(op, {values}, {options})
     {x}_array = {x}.array
-else:
+elif traced:
     {x}_array = {x} if type({x}) in PLAIN else unwrap({x})
+elif {plain}:
+    try:
+        return {plainly}
+    except Exception:
+        return op.call({given})
+else:
+    return op.call({given})
 '''
 
 _SEVERAL_TENSORS = '''
+if not traced and (type({x}) is not list or not {x} or type({x}[0]) is not Tensor):
+    return op.call({given})
 if type({x}) is not list and type({x}) is not tuple:
     {x}_array, edges = unwrap({x}), ()
 else:
@@ -182,15 +221,17 @@ def _computed(op: Op) -> str:
     first, *others = op.parameters
     flags = [name for _, name in op.flags]
     values, options = _arguments(op)
-    text = ""
+    text = _indented("if out is not None:\n    return op.call({given}, out=out)", given=_given(op))
     if op.chain is not None:
         text += _indented('''
-result = Tensor._begin_chain(op, {values}, {options})
-if result is not None:
-    return result
-''', values=values, options=options)
+if traced or isinstance({x}, Tensor):
+    result = Tensor._begin_chain(op, {values}, {options})
+    if result is not None:
+        return result
+''', x=first, values=values, options=options)
+    plain, plainly = _plain_call(op)
     text += _indented(_SEVERAL_TENSORS if first == "tensors" else _ONE_TENSOR,
-                      x=first, values=values, options=options)
+                      x=first, values=values, options=options, given=_given(op), plain=plain, plainly=plainly)
     for name in others:
         default = op.__signature__.parameters[name].default
         value = f"{name} if type({name}) in PLAIN else unwrap({name})"
@@ -201,8 +242,6 @@ if result is not None:
         elif default is inspect.Parameter.empty and not (op.view or op.parts):  # numbers tell views
             value = f"{name}.array if isinstance({name}, Tensor) else {value}"
         text += _indented(f"{name}_array = {value}")
-    given = [f"{name}={name}_array" if one.kind is one.KEYWORD_ONLY else f"{name}_array"
-             for name, one in op.__signature__.parameters.items()]
     return text + _indented('''
 try:
     computed = op.forward({given})
@@ -211,7 +250,7 @@ except Exception as error:
     if better is error:
         raise
     raise better from None
-''', given=", ".join(given), values=values, options=options)
+''', given=_given(op, "_array"), values=values, options=options)
 
 
 def _results(op: Op) -> str:
@@ -267,29 +306,42 @@ def _named(arguments: list[str]) -> str:
 def _edges(op: Op) -> str:
     """Where gradients of the arguments go, and their shapes and dtypes; the way out if there are none."""
     returned = "results" if op.outputs else "result"
-    edge = "edge = {x}._history if {x}._view is None else {x}._edge()"
     if op.parameters[0] == "tensors":
         return _indented("if not any(edges):\n    return result\nwanted, fits = 1, [fits]")
-    if len(op.ruled) == 1:
+    names = [op.parameters[position] for _, position in op.ruled]
+    edge = [f"{name}._history if {name}._view is None else {name}._edge()" for name in names]
+    fit = [f"({name}_array.shape, {name}_array.dtype)" for name in names]
+    if len(names) == 1:
         return _indented(f'''
-if not isinstance({{x}}, Tensor):
-    return {{returned}}
-{edge}
+if not isinstance({names[0]}, Tensor):
+    return {returned}
+edge = {edge[0]}
 if edge is None:
-    return {{returned}}
-wanted, edges, fits = 1, [edge], [({{x}}_array.shape, {{x}}_array.dtype)]
-''', x=op.parameters[op.ruled[0][1]], returned=returned)
-    text = _indented("wanted, edges, fits = 0, [], []")
-    for bit, position in op.ruled:
+    return {returned}
+wanted, edges, fits = 1, [edge], [{fit[0]}]
+''')
+    text = "".join(_indented(f"edge{i} = None\nif isinstance({name}, Tensor):\n    edge{i} = {edge[i]}")
+                   for i, name in enumerate(names))
+    if len(names) == 2:
+        return text + _indented(f'''
+if edge0 is None:
+    if edge1 is None:
+        return {returned}
+    wanted, edges, fits = 2, [edge1], [{fit[1]}]
+elif edge1 is None:
+    wanted, edges, fits = 1, [edge0], [{fit[0]}]
+else:
+    wanted, edges, fits = 3, [edge0, edge1], [{fit[0]}, {fit[1]}]
+''')
+    text += _indented("wanted, edges, fits = 0, [], []")
+    for i, (bit, _) in enumerate(op.ruled):
         text += _indented(f'''
-if isinstance({{x}}, Tensor):
-    {edge}
-    if edge is not None:
-        wanted |= {{bit}}
-        edges.append(edge)
-        fits.append(({{x}}_array.shape, {{x}}_array.dtype))
-''', x=op.parameters[position], bit=bit)
-    return text + _indented("if not wanted:\n    return {returned}", returned=returned)
+if edge{i} is not None:
+    wanted |= {bit}
+    edges.append(edge{i})
+    fits.append({fit[i]})
+''')
+    return text + _indented(f"if not wanted:\n    return {returned}")
 
 
 def _node(op: Op) -> str:

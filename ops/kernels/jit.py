@@ -109,7 +109,7 @@ def direct(*kinds):
     def compiled(function):
         dispatcher = jit(function)
         dispatcher.compile(kinds)
-        _callbacks.append(dispatcher)
+        _dispatchers.append(dispatcher)
         return dispatcher.overloads[kinds].entry_point
 
     return compiled
@@ -163,6 +163,7 @@ def callback_address(function, signature) -> int:
 
 
 _callbacks = []  # owners of the machine code whose addresses were given out
+_dispatchers = []  # and of that which `direct` gave out
 _PATIENCE = 1.0  # seconds of compilation after which a terminal gets a word
 _waited = 0.0
 

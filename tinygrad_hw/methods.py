@@ -113,34 +113,24 @@ def _varargs(op):
     return method
 
 
-def _method(op):
-    """The op as a method; the function that records it takes the method's place at the first call."""
-    if isinstance(op, Composite) and op.alone is None:
+def _method(op, recorded=None):
+    """The op as a method; the function that records it takes the method's place at the first call.
+
+    A composite is recorded as the op that it is `alone`, or as the one that is given.
+    """
+    recorded = recorded or (op.alone if isinstance(op, Composite) else op)
+    if recorded is None:
         return _composite_method(op, op.unflagged - 1)
 
     @functools.wraps(op.forward)
     def method(self, *args, **kwargs):
         if not isinstance(self, Tensor):
             return op(self, *args, **kwargs)
-        function = written(op.alone, op) if isinstance(op, Composite) else recorder(op)
+        function = recorder(op) if recorded is op else written(recorded, op)
         for name, value in list(vars(Tensor).items()):
             if value is method:
                 setattr(Tensor, name, function)
         return function(self, *args, **kwargs)
-
-    return method
-
-
-def _like_another(op, function):
-    """The method ``x.view_as(other)``, which is ``function``, by the op that takes the other's shape."""
-
-    @functools.wraps(function.forward)
-    def method(self, other):
-        if type(self) is type(other) is Tensor:
-            return (op.recorded or self.recorder(op))(self, other.array.shape)
-        if isinstance(self, Tensor) and isinstance(other, Tensor):
-            return (op.recorded or self.recorder(op))(self, other.array_shape)
-        return function(self, other)
 
     return method
 
@@ -216,7 +206,7 @@ for _name in IN_PLACE:
 for _name in ("expand", "flip", "permute", "repeat", "reshape", "tile"):
     setattr(Tensor, _name, _varargs(getattr(ops, _name)))
 for _name in ("expand", "reshape", "view"):
-    setattr(Tensor, _name + "_as", _like_another(getattr(ops, _name), getattr(ops, _name + "_as")))
+    setattr(Tensor, _name + "_as", _method(getattr(ops, _name + "_as"), getattr(ops, _name)))
 
 for _name, _op in dict(
     add="add",

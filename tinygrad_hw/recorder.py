@@ -10,7 +10,7 @@ put together from the op's signature and rules, and compiled when the op is firs
 >>> recorder(ops.neg)(ones(2))
 tensor([-1., -1.])
 
-What is written is told, and shown, in ``recorder_text.py``.
+What is written is told, and shown, in ``recorder_text.py``; its last part, the node, in ``recorder_node.py``.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def written(op: Op, instead: Op | None = None) -> Callable:
     """The `recorder` of an op, written anew; tracebacks show its lines.
 
     Args:
-        instead: a composite that ``op`` is `alone` for: its signature is taken, and it is called instead of
-            ``op`` if there is anything but the first argument.
+        instead: a composite whose signature is taken, and that is called instead where its arguments are not
+            those of ``op``: one that ``op`` is `alone` for, where there is anything but a first argument; or
+            one such as ``view_as``, for ``view``, where the second argument is no Tensor.
     """
     source, shown = source_of(op, instead), instead or op
     filename = os.path.join(_FOLDER, f"<recorder of {shown.name}>")  # in it, so that `inside` knows the frame

@@ -60,7 +60,7 @@ from __future__ import annotations
 import inspect
 
 from ops.core import SPELLINGS, Op
-from tinygrad_hw.autograd.graph import needs_of
+from tinygrad_hw.recorder_node import indented, node_text
 
 __all__ = ["source_of"]
 
@@ -75,19 +75,15 @@ def source_of(op: Op, instead: Op | None = None) -> str:
         result._history = node, 0
         return result
     """
-    parts = [_begin(instead or op), _unless_alone(instead) if instead else "", _computed(op), _results(op)]
+    parts = [_begin(instead or op), _computed(op), _results(op)]
+    if instead is not None:
+        parts.insert(1, _unless_instead(op, instead))
     if op.rules and not op.parts:
-        parts += [_edges(op), _node(op), _saved(op)]
+        parts.append(node_text(op))
     return "".join(parts).rstrip("\n")
 
 
 # ------------------------------------------------------------------ the parts of the text, from top to bottom
-
-
-def _indented(text: str, **values) -> str:
-    """The lines of a text, four columns to the right, with values in the place of names in {braces}."""
-    text = text.format(**values) if values else text
-    return "".join(f"    {line}\n" for line in text.strip("\n").splitlines())
 
 
 def _tuple(values) -> str:
@@ -127,23 +123,26 @@ def _begin(op: Op) -> str:
     for theirs, ours in SPELLINGS.items():
         if ours in op.parameters:
             spelled += [f"{theirs}=None"]
-            text += _indented(f"if {theirs} is not None:\n    {ours} = {theirs}")
+            text += indented(f"if {theirs} is not None:\n    {ours} = {theirs}")
     if missing:
-        text += _indented("if {any}:\n    raise missing(op, {values})",
+        text += indented("if {any}:\n    raise missing(op, {values})",
                           any=" or ".join(f"{name} is MISSING" for name in missing),
                           values=", ".join(f"{name}={name}" for name in missing))
     for _, name in op.flags:
-        text += _indented(f"if {name} is not False and {name} is not True:\n"
+        text += indented(f"if {name} is not False and {name} is not True:\n"
                           f"    op.check_flags({_tuple(op.parameters)}, {{}})")
     if "*" not in declared:
         declared.append("*")
     return f"def record({', '.join([*declared, *spelled, 'out=None', 'traced=False'])}):\n{text}"
 
 
-def _unless_alone(composite: Op) -> str:
-    """The way to a composite that got more than one argument."""
+def _unless_instead(op: Op, composite: Op) -> str:
+    """The way to a composite whose arguments are not those of the op; see `tinygrad_hw.recorder.written`."""
+    if composite.alone is None:
+        return indented("if type(other) is not Tensor:\n    return instead(input, other)\n"
+                         f"{op.parameters[1]} = other.array.shape")
     _, *others = composite.__signature__.parameters.values()
-    return _indented("if {any}:\n    return instead({given})", given=_given(composite),
+    return indented("if {any}:\n    return instead({given})", given=_given(composite),
                      any=" or ".join(f"{one.name} is not {one.default!r}" for one in others))
 
 
@@ -216,21 +215,33 @@ else:
 '''
 
 
+_SIZES = '''
+if type({x}) is tuple:
+    {x}_array = {x}
+    for item in {x}:
+        if type(item) is not int:
+            {x}_array = unwrap({x})
+            break
+else:
+    {x}_array = {value}
+'''
+
+
 def _computed(op: Op) -> str:
     """Arrays in the place of Tensors, and the op's forward function."""
     first, *others = op.parameters
     flags = [name for _, name in op.flags]
     values, options = _arguments(op)
-    text = _indented("if out is not None:\n    return op.call({given}, out=out)", given=_given(op))
+    text = indented("if out is not None:\n    return op.call({given}, out=out)", given=_given(op))
     if op.chain is not None:
-        text += _indented('''
+        text += indented('''
 if traced or isinstance({x}, Tensor):
     result = Tensor._begin_chain(op, {values}, {options})
     if result is not None:
         return result
 ''', x=first, values=values, options=options)
     plain, plainly = _plain_call(op)
-    text += _indented(_SEVERAL_TENSORS if first == "tensors" else _ONE_TENSOR,
+    text += indented(_SEVERAL_TENSORS if first == "tensors" else _ONE_TENSOR,
                       x=first, values=values, options=options, given=_given(op), plain=plain, plainly=plainly)
     for name in others:
         default = op.__signature__.parameters[name].default
@@ -241,8 +252,9 @@ if traced or isinstance({x}, Tensor):
             value = f"None if {name} is None else {value}"
         elif default is inspect.Parameter.empty and not (op.view or op.parts):  # numbers tell views
             value = f"{name}.array if isinstance({name}, Tensor) else {value}"
-        text += _indented(f"{name}_array = {value}")
-    return text + _indented('''
+        text += indented(_SIZES if name in ("dims", "shape", "size") else "{x}_array = {value}",
+                          x=name, value=value)
+    return text + indented('''
 try:
     computed = op.forward({given})
 except Exception as error:
@@ -257,29 +269,29 @@ def _results(op: Op) -> str:
     """Tensors of the computed arrays."""
     if op.parts:
         first, *others = op.parameters
-        return _indented(f"return record_parts(op, {first}, {_tuple(others)}, computed, {_named(others)})")
+        return indented(f"return record_parts(op, {first}, {_tuple(others)}, computed, {_named(others)})")
     if op.outputs:
         text, results = "", [f"result{i or ''}" for i in range(len(op.outputs))]
         for place, name in enumerate(results):
             text += _wrapped(name, f"computed[{place}]")
-        text += _indented("results = new_tuple(op.result_type, {results})", results=_tuple(results))
+        text += indented("results = new_tuple(op.result_type, {results})", results=_tuple(results))
         returned = "results"
     else:
-        text = _indented("if computed is {x}_array:\n    return {x}", x=op.parameters[0])
+        text = indented("if computed is {x}_array:\n    return {x}", x=op.parameters[0])
         if op.view:
             text += _view(op)
         text += _wrapped("result", "computed")
         returned = "result"
     if not op.rules:
-        return text + _indented("return {returned}", returned=returned)
-    return text + _indented('''
+        return text + indented("return {returned}", returned=returned)
+    return text + indented('''
 if not grad_mode.recording or result.array.dtype.kind != "f":
     return {returned}
 ''', returned=returned)
 
 
 def _wrapped(name: str, array: str) -> str:
-    return _indented('''
+    return indented('''
 {name} = new(Tensor)
 {name}.array = {array} if type({array}) is ndarray else asarray({array})
 {name}._history, {name}._view, {name}._version_counter = None, None, [0, None]
@@ -290,7 +302,7 @@ def _view(op: Op) -> str:
     """The way out of an op whose result shares the memory of its first argument."""
     first, *others = op.parameters
     further, options = _arguments(op, 1)
-    return _indented('''
+    return indented('''
 owner = computed.base
 if owner is not None and isinstance({x}, Tensor) and (
         owner is {x}_array or owner is {x}_array.base or may_share_memory(computed, {x}_array)):
@@ -301,97 +313,3 @@ if owner is not None and isinstance({x}, Tensor) and (
 def _named(arguments: list[str]) -> str:
     """Whether one of the arguments that say which part a view shows is a Tensor."""
     return " or ".join(f"{name}_array is not {name}" for name in arguments) or "False"
-
-
-def _edges(op: Op) -> str:
-    """Where gradients of the arguments go, and their shapes and dtypes; the way out if there are none."""
-    returned = "results" if op.outputs else "result"
-    if op.parameters[0] == "tensors":
-        return _indented("if not any(edges):\n    return result\nwanted, fits = 1, [fits]")
-    names = [op.parameters[position] for _, position in op.ruled]
-    edge = [f"{name}._history if {name}._view is None else {name}._edge()" for name in names]
-    fit = [f"({name}_array.shape, {name}_array.dtype)" for name in names]
-    if len(names) == 1:
-        return _indented(f'''
-if not isinstance({names[0]}, Tensor):
-    return {returned}
-edge = {edge[0]}
-if edge is None:
-    return {returned}
-wanted, edges, fits = 1, [edge], [{fit[0]}]
-''')
-    text = "".join(_indented(f"edge{i} = None\nif isinstance({name}, Tensor):\n    edge{i} = {edge[i]}")
-                   for i, name in enumerate(names))
-    if len(names) == 2:
-        return text + _indented(f'''
-if edge0 is None:
-    if edge1 is None:
-        return {returned}
-    wanted, edges, fits = 2, [edge1], [{fit[1]}]
-elif edge1 is None:
-    wanted, edges, fits = 1, [edge0], [{fit[0]}]
-else:
-    wanted, edges, fits = 3, [edge0, edge1], [{fit[0]}, {fit[1]}]
-''')
-    text += _indented("wanted, edges, fits = 0, [], []")
-    for i, (bit, _) in enumerate(op.ruled):
-        text += _indented(f'''
-if edge{i} is not None:
-    wanted |= {bit}
-    edges.append(edge{i})
-    fits.append({fit[i]})
-''')
-    return text + _indented(f"if not wanted:\n    return {returned}")
-
-
-def _node(op: Op) -> str:
-    """The node, with the user's call; see `tinygrad_hw.autograd.callers.call_site`."""
-    return _indented('''
-node = new(OpNode)
-node.op, node.edges, node._fits, node.order = op, edges, fits, next(numbers)
-node._plan = op.plans.get(wanted) or plan_of(op, wanted)
-try:
-    frame = getframe(1)
-except ValueError:
-    frame = getframe(0)
-while inside[(code := frame.f_code).co_filename] and (caller := frame.f_back):
-    frame = caller
-node.site = code, frame.f_lasti
-''')
-
-
-def _saved(op: Op) -> str:
-    """What the rules need, and where it came from, in the order of `needs_of`."""
-    every = (1 << len(op.ruled)) - 1
-    needs = [(*_kept(op, name), mask) for name, mask in needs_of(op)]
-    always = [(value, origin) for value, origin, mask in needs if mask == every]
-    sometimes = [need for need in needs if need[2] != every]
-    lists = ", ".join("[" + ", ".join(one) + "]" for one in (list(zip(*always)) or [(), ()]))
-    if sometimes:
-        text = _indented("saved, origins = {lists}", lists=lists)
-        for value, origin, mask in sometimes:
-            text += _indented("if wanted & {mask}:\n    saved.append({value})\n    origins.append({origin})",
-                              mask=mask, value=value, origin=origin)
-        text += _indented("node.saved, node.origins = saved, origins")
-    else:
-        text = _indented("node.saved, node.origins = {lists}", lists=lists)
-    return text + _indented("result._history = node, 0\nreturn {returned}",
-                            returned="results" if op.outputs else "result")
-
-
-def _kept(op: Op, name: str) -> tuple[str, str]:
-    """The value that a rule needs, and its origin."""
-    if name == "ans" or name in op.outputs:
-        place = 0 if name == "ans" else op.outputs.index(name)
-        result = f"result{place or ''}"
-        return f"{result}.array", f"({result}._version_counter, 0, {place})"
-    if name in op.parameters:
-        origin = f"None if type({name}) in PLAIN else origin_of({name})"
-        if op.__signature__.parameters[name].default is inspect.Parameter.empty:
-            history = f"{name}._version_counter, {name}._version_counter[0], {name}._history"
-            origin = f"({history}) if type({name}) is Tensor else {origin}"
-        return f"{name}_array", origin
-    name = name.removesuffix("_shape")
-    if name == "tensors":
-        return "tuple(shapes)", "None"
-    return f"{name}_array.shape if type({name}_array) is ndarray else shape_of({name}_array)", "None"

@@ -14,6 +14,7 @@ from heapq import heappop, heappush
 import numpy as np
 
 import ops
+from ops.create import own_copy
 from tinygrad_hw.autograd.callers import user_line
 from tinygrad_hw.autograd.mode import anomaly, mode
 from tinygrad_hw.autograd.nodes import Accumulate, Node
@@ -166,7 +167,7 @@ def _captured(slot: list, create_graph: bool, make):
     """The gradient as a Tensor for the user, who shall not share memory with the pass."""
     gradient, owned = slot
     slot[1] = False
-    return gradient if create_graph else make(gradient if owned else gradient.copy())
+    return gradient if create_graph else make(gradient if owned else own_copy(gradient))
 
 
 def _call_hooks(node: Node, slots: dict, create_graph: bool, make) -> None:
@@ -211,7 +212,7 @@ def _accumulate(node: Accumulate, gradient, owned: bool, create_graph: bool, mak
             leaf._grad = ops.clone(gradient)
         else:
             owned = owned and gradient.flags.c_contiguous
-            leaf._grad = make(gradient if owned else np.array(gradient, order="C"))
+            leaf._grad = make(gradient if owned else own_copy(gradient))
     elif create_graph:
         leaf._grad = ops.add(leaf._grad, gradient)
     else:

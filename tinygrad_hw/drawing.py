@@ -36,7 +36,8 @@ def _uniform(shape, dtype, generator=None):
 
 
 def _gaussian(shape, dtype, generator=None):
-    return ops.random.standard_normal(_generator(generator), shape, _float(dtype, "randn"))
+    dtype = dtype if dtype.kind == "f" else _float(dtype, "randn")
+    return ops.random.standard_normal((generator or ops.random.default_generator).numpy, shape, dtype)
 
 
 def _float(dtype: np.dtype, name: str) -> np.dtype:
@@ -191,19 +192,20 @@ def normal(
     >>> normal(0.0, 1.0, (2, 3)).shape
     tinygrad_hw.Size([2, 3])
     """
-    center, spread = array_of(mean), array_of(std)
-    if spread < 0 if type(spread) is float else np.any(np.asarray(spread) < 0):
+    plain = type(mean) is type(std) is float
+    center, spread = (mean, std) if plain else (array_of(mean), array_of(std))
+    if spread < 0 if plain else np.any(np.asarray(spread) < 0):
         raise RuntimeError(f"normal expects all elements of std >= 0.0, got {np.min(spread)}")
     if size is not None:
-        shape = checked_size((size,) if isinstance(size, (tuple, list)) else (size,), "normal")
-        dtype = as_dtype(dtype) or default_dtype()
+        shape = checked_size((size,), "normal")
+        dtype = default_dtype() if dtype is None else as_dtype(dtype)
     else:
         if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
             raise TypeError("normal() of two numbers needs a size: normal(0.0, 1.0, (2, 3))")
         shape = ops.broadcast_shapes(np.shape(center), np.shape(spread))
         dtype = (mean if isinstance(mean, Tensor) else std).array.dtype
     values = np.asarray(_gaussian(shape, dtype, generator))
-    if type(center) is type(spread) is float:
+    if plain:
         if spread != 1:
             values *= spread
         if center != 0:

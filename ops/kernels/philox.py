@@ -20,7 +20,7 @@ import numpy as np
 from numba import types
 
 from .jit import jit, part
-from .launch import Task, launch
+from .launch import Launch, Task
 from .simd import _INT64, _intrinsic, ir, no_inline, pointer_shift, table_at
 
 __all__ = ["fits", "integers", "standard_normal"]
@@ -125,6 +125,7 @@ def _end(state, words, place, first):
 # ---------------------------------------------------------------- normal numbers
 
 
+_FLOAT32 = np.dtype(np.float32)
 _EDGE = 3.6541528853610088  # where the tail begins
 _AREA = 0.00492867323399  # of a layer
 
@@ -204,10 +205,17 @@ def standard_normal(generator: np.random.Philox, shape) -> np.ndarray:
     >>> np.array_equal(drawn, np.random.Generator(np.random.Philox(0)).standard_normal((2, 3), np.float32))
     True
     """
-    out = np.empty(shape, np.float32)
+    out = np.empty(shape, _FLOAT32)
+    draw = _prepared_normal(generator.ctypes.state_address, out.size)
     with generator.lock:  # which NumPy holds while it draws
-        launch(_fill_normal, (out,), (generator.ctypes.state_address, out.size), 1, 0)
+        draw(out)
     return out
+
+
+@functools.lru_cache(maxsize=256)
+def _prepared_normal(address: int, count: int) -> Launch:
+    """The launch that draws for a generator whose state is at this address."""
+    return Launch(_fill_normal, _FLOAT32, (address, count), 1, 0)
 
 
 # ---------------------------------------------------------------- integers

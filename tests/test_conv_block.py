@@ -245,10 +245,12 @@ def test_small_convolutions_are_the_same_bits_in_row_major_memory(case, dtype):
             np.testing.assert_array_equal(values, block(images, taps, numbers)[0])
 
 
-@pytest.mark.parametrize("channels, size", [(4, 15), (16, 4), (16, 5), (3, 9), (32, 12)])
-def test_results_are_row_major_whether_put_off_or_not(channels, size):
-    x, weight = torch.ones(1, channels, size, size), torch.ones(channels, channels, 3, 3)
-    assert torch.nn.functional.conv2d(x, weight, padding=1).is_contiguous()
+@pytest.mark.parametrize("groups", [1, 2, "each"])
+@pytest.mark.parametrize("channels, size", [(4, 15), (16, 4), (16, 5), (6, 9), (32, 12)])
+def test_results_are_row_major_whether_put_off_or_not(channels, size, groups):
+    groups = channels if groups == "each" else groups
+    x, weight = torch.ones(2, channels, size, size), torch.ones(channels, channels // groups, 3, 3)
+    assert torch.nn.functional.conv2d(x, weight, padding=1, groups=groups).view(-1).sum() > 0
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 8, 8), (2, 0, 8, 8), (2, 3, 3, 3)])

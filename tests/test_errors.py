@@ -107,6 +107,8 @@ MISTAKES = {
                  "flatten of (2, 4, 7, 7)", "behind features.3"),
     "features, nothing recorded": (lambda: torch.no_grad()(Net())(values(2, 3, 20, 20)), RuntimeError,
                                    "raised in fc", "flatten of (2, 4, 7, 7)"),
+    "features of a part": (lambda: nn.Linear(16, 2)(values(3, 8).chunk(2, 1)[0]), RuntimeError,
+                           "raised in Linear(in_features=16", "that is split of (3, 8)"),
     "no flatten": (lambda: nn.Linear(16, 2)(values(3, 1, 4, 4)), RuntimeError,
                    "flatten the 3 dimensions behind the batch first: x.flatten(1)"),
     "no batch dimension": (lambda: nn.Linear(16, 2)(values(4, 4)), RuntimeError,

@@ -38,6 +38,11 @@ class View:
     __slots__ = ("base", "recorded", "seen", "steps", "unlinked")
     place = 0
 
+    @property
+    def last_op(self) -> Op:
+        """The op that took the view."""
+        return self.steps[-1][0]
+
 
 class Part(View):
     """How one of the views is obtained that an op cuts a Tensor into; ``unlinked`` is the same list for all.
@@ -53,6 +58,11 @@ class Part(View):
     def steps(self) -> tuple:
         """The view ops in order; see `View`."""
         return (*self.before, (_part, (*self.cut, self.place), {}))
+
+    @property
+    def last_op(self) -> Op:
+        """The op that cut the Tensor."""
+        return self.cut[0]
 
 
 def _part(value, op: Op, args: tuple, kwargs: dict, place: int):

@@ -97,12 +97,12 @@ def _saved(op: Op) -> str:
         text = indented("saved, origins = {lists}", lists=lists)
         for value, origin, mask in sometimes:
             text += indented("if wanted & {mask}:\n    saved.append({value})\n    origins.append({origin})",
-                              mask=mask, value=value, origin=origin)
+                             mask=mask, value=value, origin=origin)
         text += indented("node.saved, node.origins = saved, origins")
     else:
         text = indented("node.saved, node.origins = {lists}", lists=lists)
     return text + indented("result._history = node, 0\nreturn {returned}",
-                            returned="results" if op.outputs else "result")
+                           returned="results" if op.outputs else "result")
 
 
 def _kept(op: Op, name: str) -> tuple[str, str]:

@@ -126,11 +126,11 @@ def _begin(op: Op) -> str:
             text += indented(f"if {theirs} is not None:\n    {ours} = {theirs}")
     if missing:
         text += indented("if {any}:\n    raise missing(op, {values})",
-                          any=" or ".join(f"{name} is MISSING" for name in missing),
-                          values=", ".join(f"{name}={name}" for name in missing))
+                         any=" or ".join(f"{name} is MISSING" for name in missing),
+                         values=", ".join(f"{name}={name}" for name in missing))
     for _, name in op.flags:
         text += indented(f"if {name} is not False and {name} is not True:\n"
-                          f"    op.check_flags({_tuple(op.parameters)}, {{}})")
+                         f"    op.check_flags({_tuple(op.parameters)}, {{}})")
     if "*" not in declared:
         declared.append("*")
     return f"def record({', '.join([*declared, *spelled, 'out=None', 'traced=False'])}):\n{text}"
@@ -140,10 +140,10 @@ def _unless_instead(op: Op, composite: Op) -> str:
     """The way to a composite whose arguments are not those of the op; see `tinygrad_hw.recorder.written`."""
     if composite.alone is None:
         return indented("if type(other) is not Tensor:\n    return instead(input, other)\n"
-                         f"{op.parameters[1]} = other.array.shape")
+                        f"{op.parameters[1]} = other.array.shape")
     _, *others = composite.__signature__.parameters.values()
     return indented("if {any}:\n    return instead({given})", given=_given(composite),
-                     any=" or ".join(f"{one.name} is not {one.default!r}" for one in others))
+                    any=" or ".join(f"{one.name} is not {one.default!r}" for one in others))
 
 
 def _given(op: Op, ending: str = "") -> str:
@@ -214,7 +214,6 @@ else:
         fits.append(edge and (shape, array.dtype))
 '''
 
-
 _SIZES = '''
 if type({x}) is tuple:
     {x}_array = {x}
@@ -242,7 +241,7 @@ if traced or isinstance({x}, Tensor):
 ''', x=first, values=values, options=options)
     plain, plainly = _plain_call(op)
     text += indented(_SEVERAL_TENSORS if first == "tensors" else _ONE_TENSOR,
-                      x=first, values=values, options=options, given=_given(op), plain=plain, plainly=plainly)
+                     x=first, values=values, options=options, given=_given(op), plain=plain, plainly=plainly)
     for name in others:
         default = op.__signature__.parameters[name].default
         value = f"{name} if type({name}) in PLAIN else unwrap({name})"
@@ -253,7 +252,7 @@ if traced or isinstance({x}, Tensor):
         elif default is inspect.Parameter.empty and not (op.view or op.parts):  # numbers tell views
             value = f"{name}.array if isinstance({name}, Tensor) else {value}"
         text += indented(_SIZES if name in ("dims", "shape", "size") else "{x}_array = {value}",
-                          x=name, value=value)
+                         x=name, value=value)
     return text + indented('''
 try:
     computed = op.forward({given})

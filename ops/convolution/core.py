@@ -155,11 +155,16 @@ def _prepared(signals, input_shape, strides, input_type, weight_shape, weight_ty
     small = _blocks.small_convolution(*geometry, signals)
     if small is not None:
         return small
-    block = _blocks.prepared_block(*geometry, False, False)
+    if groups == 1:
+        block = _blocks.prepared_block(*geometry, False, False)
+        convolve = lambda *arrays: block(*arrays)[0]
+    else:  # no `convolution_block` passes it on, so that users see the memory: row-major, as PyTorch's
+        convolve = functools.partial(_kernels.conv2d, stride=stride, padding=padding, dilation=dilation,
+                                     groups=groups)
     if not signals:
-        return lambda input, weight, bias: block(input, weight, bias)[0]
+        return convolve
     return lambda input, weight, bias: np.ascontiguousarray(
-        block(input[:, :, None], weight[:, :, None], bias)[0][:, :, 0])
+        convolve(input[:, :, None], weight[:, :, None], bias)[:, :, 0])
 
 
 @op(

@@ -169,6 +169,8 @@ def test_special_values(name, dtype):
     values = SPECIAL.astype(dtype)
     if dtype == np.float32 and name in ("sin", "cos", "tan", "sinc"):
         values = values[np.abs(values) < 1e6]
+    if dtype == np.float32 and name in ("sinh", "cosh"):
+        values = values[values != np.float32(88.8)]  # finite; infinite in PyTorch's path for AVX2
     if name == "gelu":
         values = values[np.isfinite(values)]  # NaN at infinity in PyTorch's vectorised path
     run(name, (values,), signed_zero=name not in UNSIGNED_ZEROS)

@@ -40,7 +40,7 @@ def _maker(tensor: Tensor | None, model) -> str:
         if tensor is None or tensor._view is None:
             return ""
         view = tensor._view  # views are remembered where no graph is recorded, too
-        return f"; that is {view.steps[-1][0].name} of {tuple(view.base.shape)}"
+        return f"; that is {view.last_op.name} of {tuple(view.base.shape)}"
     layer = _last_layer(node, model)
     return f"; that is {node.describe()}, made at {node.where}" + (f", behind {layer}" if layer else "")
 

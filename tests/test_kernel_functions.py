@@ -12,10 +12,10 @@ from ops.core import TABLE
 from ops.kernels import special
 from ops.kernels.launch import get_num_threads, set_num_threads
 
-BOUNDS = {"exp": 1.0, "log": 1.0, "tanh": 2.5, "sigmoid": 2.5}
+BOUNDS = {"exp": 1.0, "log": 1.0, "log2": 1.1, "log1p": 1.0, "tanh": 2.5, "sigmoid": 2.5}
 """Largest error in units of the last place."""
 
-REFERENCES = {"exp": np.exp, "log": np.log, "tanh": np.tanh,
+REFERENCES = {"exp": np.exp, "log": np.log, "log2": np.log2, "log1p": np.log1p, "tanh": np.tanh,
               "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
 
 
@@ -47,7 +47,7 @@ def test_errors_in_units_of_the_last_place(name, dtype, wide):
     if np.finfo(wide).nmant <= np.finfo(dtype).nmant + 4:
         pytest.skip("long double is no wider than double on this machine")
     x = arguments(dtype, 2000 if dtype == np.float32 else 200)
-    x = x[x > 0] if name == "log" else x
+    x = x[x > {"log": 0, "log2": 0, "log1p": -1}.get(name, -np.inf)]
     with np.errstate(all="ignore"):
         exact = REFERENCES[name](x.astype(wide))
     found = getattr(special, name)(x)
@@ -68,14 +68,27 @@ def test_nan_infinity_and_signed_zero(dtype):
 
     np.testing.assert_array_equal(ends(special.exp), [0, np.inf, 1, 1, np.nan])
     np.testing.assert_array_equal(ends(special.log), [np.nan, np.inf, -np.inf, -np.inf, np.nan])
+    np.testing.assert_array_equal(ends(special.log2), [np.nan, np.inf, -np.inf, -np.inf, np.nan])
+    np.testing.assert_array_equal(ends(special.log1p), [np.nan, np.inf, 0, 0, np.nan])
     np.testing.assert_array_equal(ends(special.tanh), [-1, 1, 0, 0, np.nan])
     np.testing.assert_array_equal(ends(special.sigmoid), [0, 1, 0.5, 0.5, np.nan])
     np.testing.assert_array_equal(ends(special.erf), [-1, 1, 0, 0, np.nan])
     assert np.signbit(ends(special.tanh)).tolist()[:4] == [True, False, True, False]
-    assert np.isnan(special.log(np.array([-1.0], dtype)))[0]
+    assert np.signbit(ends(special.log1p)).tolist()[2:4] == [True, False]
+    for function, below in (special.log, -1.0), (special.log2, -1.0), (special.log1p, -1.5):
+        assert np.isnan(function(np.array([below], dtype)))[0]
+    assert special.log1p(np.array([-1.0], dtype))[0] == -np.inf
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "tanh", "sigmoid", "erf", "gelu", "softplus"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithms_of_powers_of_two_are_exact(dtype):
+    info = np.finfo(dtype)
+    exponents = np.arange(info.minexp - info.nmant, info.maxexp)
+    np.testing.assert_array_equal(special.log2(np.ldexp(dtype(1), exponents)), exponents)
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "log2", "log1p", "tanh", "sigmoid", "erf", "gelu",
+                                  "softplus"])
 def test_same_bits_for_any_number_of_threads(name):
     x = np.random.default_rng(0).random(100_003).astype(np.float32)
     before, results = get_num_threads(), []

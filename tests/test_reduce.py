@@ -55,6 +55,27 @@ def test_nan_is_the_largest_value():
     assert ops.cummax(x, 0).indices.tolist() == [0, 1, 1, 3]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows, columns", [(1, 5), (2, 8), (3, 37), (5, 64), (9, 131)])
+def test_kernels_of_extremes_see_every_element(dtype, rows, columns):
+    """Its largest, its smallest and its NaN, wherever they stand in SIMD lanes, pieces and remainders."""
+    x = np.random.default_rng(0).standard_normal((rows, columns)).astype(dtype)
+    for i, j in np.ndindex(rows, columns):
+        for value in 9, -9, NAN, -np.inf:
+            y = x.copy()
+            y[i, j] = value
+            for name, best in ("amax", np.max), ("amin", np.min):
+                for dim in 0, 1, None:
+                    np.testing.assert_array_equal(getattr(ops, name)(y, dim), best(y, axis=dim))
+
+
+def test_extremes_of_one_row_that_all_threads_share():
+    x = np.random.default_rng(0).standard_normal(4_100_003).astype(np.float32)
+    assert ops.max(x) == x.max() and ops.min(x) == x.min()
+    x[4_100_001] = NAN
+    assert np.isnan(ops.max(x)) and np.isnan(ops.min(x))
+
+
 @pytest.mark.parametrize("values, expected", [
     ([2.0, 3.0, 4.0], [12.0, 8.0, 6.0]),
     ([0.0, 3.0, 4.0], [12.0, 0.0, 0.0]),

@@ -107,7 +107,7 @@ def log2(input):
     >>> log2(np.array([1.0, 8.0]))
     array([0., 3.])
     """
-    return np.log2(floating(input))
+    return _special.log2(floating(input))
 
 
 @op(grad=dict(input=lambda g, input: div(g, mul(input, math.log(10)))),
@@ -131,7 +131,7 @@ def log1p(input):
     >>> log1p(np.array([0.0, 1e-10]))
     array([0.e+00, 1.e-10])
     """
-    return np.log1p(floating(input))
+    return _special.log1p(floating(input))
 
 
 def log_of(value):

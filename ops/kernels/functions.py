@@ -17,7 +17,8 @@ from numba.extending import overload
 
 from .jit import jit
 
-__all__ = ["erf_scalar", "exp", "inlined", "like", "log", "log1p_unit", "normal", "sigmoid", "tanh"]
+__all__ = ["erf_scalar", "exp", "inlined", "like", "log", "log1p", "log1p_unit", "log2", "normal",
+           "sigmoid", "tanh"]
 
 # "contract" allows fused multiply-add; "reassoc" would cancel the rounding trick of exp.  Without
 # forceinline LLVM leaves erf a call, and the loops around it are ten times slower.
@@ -57,6 +58,7 @@ def _by_dtype(single, double):
 
 # ln 2 = 0.693147180559945309417232121458...: what float64 leaves of it matters for the low parts.
 _LN2_REST = 2.3190468138462996e-17
+_LOG2_E_REST = 2.0355273740931033e-17  # 1 / ln 2 = 1.442695040888963407359924681..., the same
 
 
 def _split_ln2(dtype, bits):
@@ -165,16 +167,18 @@ tanh = _by_dtype(
 # ------------------------------------------------------------------ log
 
 
-def _make_log(dtype, integer, terms, mantissa, bias, split):
-    """log for one dtype: x = 2^e m with m between sqrt(1/2) and sqrt(2), log(x) = e ln 2 + log(m).
+def _make_logs(dtype, integer, terms, mantissa, bias, split):
+    """log, log2 and log1p for one dtype: x = 2^e m with m between sqrt(1/2) and sqrt(2), f = m - 1.
 
-    With f = m - 1 and s = f / (2 + f), log(m) = f - f^2 / 2 + s (f^2 / 2 + R) where R is the artanh
-    series 2 s^2 / 3 + 2 s^4 / 5 + ...: small terms correct the exact f (the form of FreeBSD's libm).
-    Subnormal numbers are scaled up first.  The exponent becomes a float by the shift that `exp` uses.
+    With s = f / (2 + f), log(m) = f - f^2 / 2 + s (f^2 / 2 + R) where R is the artanh series 2 s^2 / 3 +
+    2 s^4 / 5 + ...: small terms correct the exact f (the form of FreeBSD's libm).  Subnormal numbers are
+    scaled up first.  The exponent becomes a float by the shift that `exp` uses.
     """
     first = dtype(2 / (2 * terms + 1))
     others = tuple(dtype(2 / (2 * k + 1)) for k in range(terms - 1, 0, -1))
     ln2_high, ln2_low = _split_ln2(dtype, split)
+    log2_e = dtype(1 / math.log(2))
+    log2_e_rest = dtype(_LOG2_E_REST + (1 / math.log(2) - float(log2_e)))
     zero, half, one, two = dtype(0), dtype(0.5), dtype(1), dtype(2)
     smallest, infinity, nan = dtype(np.finfo(dtype).tiny), dtype(np.inf), dtype(np.nan)
     scale, scale_bits = dtype(2.0 ** (mantissa + 1)), dtype(mantissa + 1)
@@ -184,32 +188,67 @@ def _make_log(dtype, integer, terms, mantissa, bias, split):
     mantissa, bias = integer(mantissa), integer(bias)
     lift = integer(bias << mantissa)  # keeps the difference below from being negative
 
-    def log(x):
-        subnormal = x < smallest
-        bits = dtype(x * scale if subnormal else x).view(integer)
+    @inlined
+    def exponent_and_rest(x):
+        """e and f of a positive number that is not subnormal."""
+        bits = dtype(x).view(integer)
         exponent = integer(integer((bits - root + lift) >> mantissa) - bias)
         m = dtype(integer(bits - integer(exponent << mantissa)).view(dtype))
         e = dtype(integer(exponent + shift_bits).view(dtype)) - shift
-        e = e - (scale_bits if subnormal else zero)
-        f = m - one
+        return e, m - one
+
+    @inlined
+    def lowered(f, low):
+        """f^2 / 2 - s (f^2 / 2 + R) - low: what to subtract from f for log(1 + f) + low."""
         s = f / (two + f)
         square = s * s
         p = first
         for coefficient in others:
             p = p * square + coefficient
         bulge = half * f * f
-        result = e * ln2_high - ((bulge - (s * (bulge + p * square) + e * ln2_low)) - f)
+        return bulge - (s * (bulge + p * square) + low)
+
+    @inlined
+    def at_the_ends(x, result):
+        """The logarithm of 0, of what is below, and of infinity."""
         result = result if x > zero else (-infinity if x == zero else nan)
         return infinity if x == infinity else result
 
-    return log
+    def log(x):
+        subnormal = x < smallest
+        e, f = exponent_and_rest(x * scale if subnormal else x)
+        e = e - (scale_bits if subnormal else zero)
+        return at_the_ends(x, e * ln2_high - (lowered(f, e * ln2_low) - f))
 
+    def log2(x):
+        subnormal = x < smallest
+        e, f = exponent_and_rest(x * scale if subnormal else x)
+        e = e - (scale_bits if subnormal else zero)
+        low = lowered(f, zero) * log2_e - f * log2_e_rest
+        return at_the_ends(x, e + (f * log2_e - low))
+
+    def log1p(x):
+        u = one + x
+        e, f = exponent_and_rest(u)
+        # What the rounding of u lost; for e = 0 nothing, as f is x there.
+        lost = (one - (u - x) if x > one else x - (u - one)) / u
+        near = e == zero
+        lost, f = zero if near else lost, x if near else f
+        result = e * ln2_high - (lowered(f, e * ln2_low + lost) - f)
+        return x if abs(x) < smallest else at_the_ends(u, result)
+
+    return log, log2, log1p
+
+
+_LOGS_SINGLE = _make_logs(np.float32, np.int32, 5, 23, 127, split=15)
+_LOGS_DOUBLE = _make_logs(np.float64, np.int64, 11, 52, 1023, split=40)
 
 #: log(x), for compiled code: -inf at 0, NaN below.
-log = _by_dtype(
-    _make_log(np.float32, np.int32, 5, 23, 127, split=15),
-    _make_log(np.float64, np.int64, 11, 52, 1023, split=40),
-)
+log = _by_dtype(_LOGS_SINGLE[0], _LOGS_DOUBLE[0])
+#: The logarithm to base 2, exact for powers of 2.
+log2 = _by_dtype(_LOGS_SINGLE[1], _LOGS_DOUBLE[1])
+#: log(1 + x), exact near 0.
+log1p = _by_dtype(_LOGS_SINGLE[2], _LOGS_DOUBLE[2])
 
 
 def _make_log1p_unit(dtype, terms):

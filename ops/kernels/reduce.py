@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .functions import like
+from .functions import inlined, like
 from .jit import jit, part
-from .launch import Launch, Task, run_serially
+from .launch import LITTLE_WORK, Launch, Task, run_serially
 from .simd import lanes_of, pointer_shift, vector_load
-from .vector import vector_full, vector_largest
+from .vector import vector_full, vector_larger, vector_largest, vector_spoilt, vector_total
 
 __all__ = ["cumulative_sum", "in_pairs", "largest_of_row", "product_slope", "reduced"]
 
@@ -128,14 +128,19 @@ def largest_of_row(x, start, stop, sign):
         return largest
     signs = vector_full(x, float(sign))
     best = signs * vector_load(x, stop - lanes, None)  # may overlap the vectors before
+    spoilt = vector_spoilt(best, best)
     whole = stop - (stop - start) % (4 * lanes)
     for i in range(start, whole, 4 * lanes):  # a step waits for the one before: four vectors in each
-        left = max(signs * vector_load(x, i, None), signs * vector_load(x, i + lanes, None))
-        right = max(signs * vector_load(x, i + 2 * lanes, None), signs * vector_load(x, i + 3 * lanes, None))
-        best = max(best, max(left, right))
+        a, b = signs * vector_load(x, i, None), signs * vector_load(x, i + lanes, None)
+        c = signs * vector_load(x, i + 2 * lanes, None)
+        d = signs * vector_load(x, i + 3 * lanes, None)
+        best = vector_larger(vector_larger(vector_larger(a, b), vector_larger(c, d)), best)
+        spoilt = spoilt + (vector_spoilt(a, b) + vector_spoilt(c, d))
     for i in range(whole, stop - lanes, lanes):
-        best = max(best, signs * vector_load(x, i, None))
-    return vector_largest(best)
+        a = signs * vector_load(x, i, None)
+        best, spoilt = vector_larger(a, best), spoilt + vector_spoilt(a, a)
+    found = vector_total(spoilt)
+    return found if math.isnan(found) else vector_largest(best)
 
 
 @Task
@@ -147,19 +152,29 @@ def _extreme(arrays, numbers, task, worker):
         out[r] = sign * largest_of_row(x, r * size, min((r + 1) * size, numbers[3]), sign)
 
 
+@inlined
+def _larger(x, y):
+    """NaN if either is, as `numpy.maximum`."""
+    larger = x if x > y else y
+    return x if math.isnan(x) else larger
+
+
 @Task
 def _column_extreme(arrays, numbers, task, worker):
-    """The same of a block of columns; numbers: rows, columns, columns of a task, 1 or -1."""
+    """The same of a block of columns, four rows at a time; numbers: rows, columns, columns of a task, 1 or -1.
+    """
     out, x, rows, columns = arrays[0], arrays[1], numbers[0], numbers[1]
     first, last = task * numbers[2], min(columns, (task + 1) * numbers[2])
     sign = like(numbers[3], x[0])
     for i in range(first, last):
         out[i] = sign * x[i]
-    for r in range(1, rows):
-        row = pointer_shift(x, r * columns)
-        for i in range(first, last):
-            value = sign * row[i]
-            out[i] = value if (value > out[i]) | math.isnan(value) else out[i]
+    for r in range(1, rows, 4):  # at the end the last row counts several times
+        a, b = pointer_shift(x, r * columns), pointer_shift(x, min(r + 1, rows - 1) * columns)
+        c = pointer_shift(x, min(r + 2, rows - 1) * columns)
+        d = pointer_shift(x, min(r + 3, rows - 1) * columns)
+        for i in range(first, last):  # out[i] in the middle: a last choice of it becomes a slow masked store
+            left, right = _larger(sign * a[i], sign * b[i]), _larger(sign * c[i], sign * d[i])
+            out[i] = _larger(_larger(left, out[i]), right)
     for i in range(first, last):
         out[i] *= sign
 
@@ -203,6 +218,7 @@ class _Kind(NamedTuple):
         columns: over the first dimension, or None.
         few: of rows of arrays below `_LARGE`, or None if NumPy is as good.
         sign: a number for the kernels.
+        longest: elements of a row that is not cut, because no digits would be lost.
     """
 
     rows: Task
@@ -211,6 +227,7 @@ class _Kind(NamedTuple):
     columns: Task | None = None
     few: Task | None = None
     sign: tuple[int, ...] = ()
+    longest: int = 2 * _TASK - 1
 
 
 _KINDS = {
@@ -218,8 +235,9 @@ _KINDS = {
     "broadcast_sum": _Kind(_sum, 1, math.fsum),
     "square_sum": _Kind(_square_sum, 32, math.fsum),
     "product": _Kind(_product, 32, math.prod, None, _product_in_turn),
-    "largest": _Kind(_extreme, 8, np.maximum.reduce, _column_extreme, _extreme, (1,)),
-    "smallest": _Kind(_extreme, 8, np.minimum.reduce, _column_extreme, _extreme, (-1,)),
+    "largest": _Kind(_extreme, 8, np.maximum.reduce, _column_extreme, _extreme, (1,), LITTLE_WORK // 2),
+    "smallest": _Kind(_extreme, 8, np.minimum.reduce, _column_extreme, _extreme, (-1,),
+                      LITTLE_WORK // 2),
 }
 _LARGE, _SHORTEST_OF_FEW = 8192, 8
 
@@ -250,7 +268,7 @@ def _plan(kind: str, dtype, shape: tuple, dims: tuple | int | None, keepdim: boo
     task, columns = kernels.few if few else kernels.rows, size // rows
     if task is None or kept and columns < (_SHORTEST_OF_FEW if few else kernels.shortest):
         return None
-    pieces = -(-columns // _TASK) if columns >= 2 * _TASK else 0
+    pieces = -(-columns // _TASK) if columns > kernels.longest else 0
     if pieces and rows == 1:
         rows, columns = pieces, _TASK
     share = max(1, _TASK // columns)

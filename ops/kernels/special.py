@@ -14,12 +14,14 @@ import numpy as np
 from .functions import erf_scalar, inlined, like, log1p_unit, normal
 from .functions import exp as exp_scalar
 from .functions import log as log_scalar
+from .functions import log1p as log1p_scalar
+from .functions import log2 as log2_scalar
 from .functions import sigmoid as sigmoid_scalar
 from .functions import tanh as tanh_scalar
 from .launch import Task
 from .maps import elementwise, span
 
-__all__ = ["bend", "erf", "exp", "gelu", "log", "logsigmoid", "reciprocal", "rsqrt",
+__all__ = ["bend", "erf", "exp", "gelu", "log", "log1p", "log2", "logsigmoid", "reciprocal", "rsqrt",
            "sigmoid", "silu", "softplus", "tanh"]
 
 
@@ -37,6 +39,22 @@ def _log(arrays, numbers, task, worker):
     out, x = arrays[0], arrays[1]
     for i in range(start, stop):
         out[i] = log_scalar(x[i])
+
+
+@Task
+def _log2(arrays, numbers, task, worker):
+    start, stop = span(numbers, task)
+    out, x = arrays[0], arrays[1]
+    for i in range(start, stop):
+        out[i] = log2_scalar(x[i])
+
+
+@Task
+def _log1p(arrays, numbers, task, worker):
+    start, stop = span(numbers, task)
+    out, x = arrays[0], arrays[1]
+    for i in range(start, stop):
+        out[i] = log1p_scalar(x[i])
 
 
 @Task
@@ -157,6 +175,24 @@ def log(x: np.ndarray) -> np.ndarray:
     [0.0, 2.302585]
     """
     return elementwise(_log, 40, x)
+
+
+def log2(x: np.ndarray) -> np.ndarray:
+    """Logarithm to base 2 of every element, within 1.1 ulp and exact for powers of 2.
+
+    >>> log2(np.array([0.25, 1.0, 8.0])).tolist()
+    [-2.0, 0.0, 3.0]
+    """
+    return elementwise(_log2, 40, x)
+
+
+def log1p(x: np.ndarray) -> np.ndarray:
+    """log(1 + x) of every element, within 1 ulp also near 0.
+
+    >>> log1p(np.array([-1.0, 0.0, 1e-30])).tolist()
+    [-inf, 0.0, 1e-30]
+    """
+    return elementwise(_log1p, 50, x)
 
 
 def tanh(x: np.ndarray) -> np.ndarray:

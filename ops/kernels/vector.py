@@ -80,6 +80,20 @@ def _maximum(builder, x, y):
     return builder.select(keep_x, x, y)
 
 
+@_intrinsic(_same)
+def vector_larger(builder, kinds, x, y):
+    """x where it is larger, else y, also for NaN: one instruction of x86, where `max` takes four."""
+    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+
+@_intrinsic(_same)
+def vector_spoilt(builder, kinds, x, y):
+    """NaN where either is NaN, else 0; sums of such vectors tell whether there was any."""
+    integers = ir.VectorType(ir.IntType(32 if _name(x.type).endswith("f32") else 64), x.type.count)
+    either = builder.sext(builder.fcmp_unordered("uno", x, y), integers)  # all bits set: a NaN
+    return builder.bitcast(either, x.type)
+
+
 def _folded(builder, combine, vector):
     """The lanes of a vector put together: the upper half with the lower one, until one is left."""
     while (half := vector.type.count // 2) > 0:

@@ -161,7 +161,9 @@ def _larger(x, y):
 
 @Task
 def _column_extreme(arrays, numbers, task, worker):
-    """The same of a block of columns, four rows at a time; numbers: rows, columns, columns of a task, 1 or -1.
+    """The same of a block of columns, four rows at a time.
+
+    Numbers: rows, columns, columns of a task, 1 or -1.
     """
     out, x, rows, columns = arrays[0], arrays[1], numbers[0], numbers[1]
     first, last = task * numbers[2], min(columns, (task + 1) * numbers[2])

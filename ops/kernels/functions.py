@@ -17,8 +17,8 @@ from numba.extending import overload
 
 from .jit import jit
 
-__all__ = ["erf_scalar", "exp", "inlined", "like", "log", "log1p", "log1p_unit", "log2", "normal",
-           "sigmoid", "tanh"]
+__all__ = ["erf_scalar", "exp", "exp_of_small", "inlined", "like", "log", "log1p", "log1p_unit", "log2",
+           "normal", "normal_sigmoid", "sigmoid", "tanh"]
 
 # "contract" allows fused multiply-add; "reassoc" would cancel the rounding trick of exp.  Without
 # forceinline LLVM leaves erf a call, and the loops around it are ten times slower.
@@ -67,13 +67,13 @@ def _split_ln2(dtype, bits):
     return dtype(high), dtype(math.log(2) - high + _LN2_REST)
 
 
-def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split, any_size=True):
+def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split, small=False, any_size=True):
     """exp for one dtype: x = n ln 2 + r, exp(x) = 2^n Taylor(r), |r| <= ln(2) / 2 (Cody, Waite 1980).
 
     n is rounded by adding 1.5 * 2^mantissa, which pushes the fraction out of the mantissa and leaves n
     in its low bits.  2^n is put together from two factors since 2^128 and the subnormal powers fit no
-    single one; without ``any_size`` one factor has to do.  Largest error measured against long double:
-    0.62 eps in float32, 0.60 eps in float64.
+    single one; for ``small`` x one of them is always the same, without ``any_size`` one factor has to do.
+    Largest error measured against long double: 0.62 eps in float32, 0.60 eps in float64.
     """
     first = dtype(1 / math.factorial(degree))
     others = tuple(dtype(1 / math.factorial(k)) for k in range(degree - 1, -1, -1))
@@ -82,11 +82,13 @@ def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split, an
     shift = dtype(1.5 * 2**mantissa)
     shift_bits = shift.view(integer)
     lowest, highest = dtype(lowest), dtype(highest)
+    lift, unlift = integer(bias + bias // 2), dtype(2.0 ** -(bias // 2))
     mantissa, bias, one = integer(mantissa), integer(bias), integer(1)
 
     def exp(x):
         if any_size:
             x = lowest if x < lowest else x
+        if any_size and not small:
             x = highest if x > highest else x
         shifted = dtype(x * log2_e + shift)
         n = shifted - shift
@@ -97,6 +99,8 @@ def _make_exp(dtype, integer, degree, mantissa, bias, lowest, highest, split, an
         exponent = integer(shifted.view(integer) - shift_bits)
         if not any_size:
             return p * dtype(integer((exponent + bias) << mantissa).view(dtype))
+        if small:
+            return p * dtype(integer((exponent + lift) << mantissa).view(dtype)) * unlift
         half = integer(exponent >> one)
         power = dtype(integer((half + bias) << mantissa).view(dtype))
         return p * power * dtype(integer((exponent - half + bias) << mantissa).view(dtype))
@@ -110,6 +114,9 @@ _EXP_DOUBLE = np.float64, np.int64, 13, 52, 1023, -746, 710, 32
 #: exp(x), for compiled code.
 exp = _by_dtype(_make_exp(*_EXP_SINGLE), _make_exp(*_EXP_DOUBLE))
 
+#: The same for x <= 1, in less time.
+exp_of_small = _by_dtype(_make_exp(*_EXP_SINGLE, small=True), _make_exp(*_EXP_DOUBLE, small=True))
+
 #: The same where neither exp(x) nor 1 / exp(x) is subnormal, else anything: a quarter of gelu's time less.
 exp_in_range = _by_dtype(_make_exp(*_EXP_SINGLE, any_size=False), _make_exp(*_EXP_DOUBLE, any_size=False))
 
@@ -117,8 +124,25 @@ exp_in_range = _by_dtype(_make_exp(*_EXP_SINGLE, any_size=False), _make_exp(*_EX
 @inlined
 def sigmoid(x):
     """1 / (1 + exp(-x)), from exp(-|x|) so that nothing overflows; for compiled code."""
-    e, one = exp(-abs(x)), like(1, x)
+    e, one = exp_of_small(-abs(x)), like(1, x)
     return (e if x < like(0, x) else one) / (one + e)
+
+
+def _make_normal_sigmoid(dtype, lowest, highest):
+    lowest, highest, one = dtype(lowest), dtype(highest), dtype(1)
+
+    def normal_sigmoid(x):
+        y = -x
+        y = lowest if y < lowest else y  # too little to change 1 + exp(y)
+        y = highest if y > highest else y  # exp(y) is infinite
+        return one / (one + exp_in_range(y))
+
+    return normal_sigmoid
+
+
+#: `sigmoid` in two thirds of the time, but 0 where it would be subnormal: enough for gradients.
+normal_sigmoid = _by_dtype(_make_normal_sigmoid(np.float32, -87, 89),
+                           _make_normal_sigmoid(np.float64, -708, 710))
 
 
 # ------------------------------------------------------------------ tanh
@@ -316,7 +340,7 @@ def _make_erf(dtype, terms, border, largest, log_erfc):
         q = first_log
         for coefficient in other_log:
             q = q * clipped + coefficient
-        large = one - exp(q)
+        large = one - exp_of_small(q)
         large = -large if x < zero else large
         return large if size > border else small * x
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .difference import sum_of, summed
-from .functions import exp, inlined, like, log, log1p_unit, sigmoid
+from .functions import exp_of_small, inlined, like, log, log1p_unit, sigmoid
 from .launch import Task
 from .maps import elementwise, span
 
@@ -20,7 +20,7 @@ __all__ = ["bernoulli_slope", "bernoulli_sum", "divergence_sum", "logits_slope",
 def _of_logits(x, target):
     """-(target log(p) + (1 - target) log(1 - p)) for p = sigmoid(x)."""
     zero, one = like(0, x), like(1, x)
-    return (zero if x > zero else -x) + log1p_unit(exp(-abs(x))) + (one - target) * x
+    return (zero if x > zero else -x) + log1p_unit(exp_of_small(-abs(x))) + (one - target) * x
 
 
 @inlined

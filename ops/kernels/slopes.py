@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from .functions import erf_scalar, exp, inlined, like, log1p_unit
-from .functions import sigmoid as sigmoid_scalar
+from .functions import exp, exp_of_small, inlined, like, log1p_unit, normal
+from .functions import normal_sigmoid as sigmoid_scalar
 from .functions import tanh as tanh_scalar
 from .launch import Task
 from .maps import elementwise, span
@@ -74,7 +74,7 @@ def _bend(arrays, numbers, task, worker):
 @inlined
 def _softplus_of(x):
     zero = like(0, x)
-    return (x if x > zero else zero) + log1p_unit(exp(-abs(x)))
+    return (x if x > zero else zero) + log1p_unit(exp_of_small(-abs(x)))
 
 
 @Task
@@ -93,10 +93,9 @@ def _gelu(arrays, numbers, task, worker):
     start, stop = span(numbers, task)
     out, g, x = arrays[0], arrays[1], arrays[2]
     for i in range(start, stop):
-        half, one = like(0.5, x[i]), like(1, x[i])
-        below = half * (one + erf_scalar(x[i] * like(math.sqrt(0.5), x[i])))
-        density = exp(-half * x[i] * x[i]) * like(1 / math.sqrt(2 * math.pi), x[i])
-        out[i] = g[i] * (below + x[i] * density)
+        half = like(0.5, x[i])
+        density = exp_of_small(-half * x[i] * x[i]) * like(1 / math.sqrt(2 * math.pi), x[i])
+        out[i] = g[i] * (normal(x[i]) + x[i] * density)
 
 
 @Task

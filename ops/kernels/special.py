@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from .functions import erf_scalar, inlined, like, log1p_unit, normal
+from .functions import erf_scalar, exp_of_small, inlined, like, log1p_unit, normal
 from .functions import exp as exp_scalar
 from .functions import log as log_scalar
 from .functions import log1p as log1p_scalar
@@ -112,7 +112,7 @@ def _softplus(arrays, numbers, task, worker):
     out, x, beta, threshold = arrays[0], arrays[1], arrays[2][0], arrays[2][1]
     for i in range(start, stop):
         z = x[i] * beta
-        soft = ((z if z > like(0, z) else like(0, z)) + log1p_unit(exp_scalar(-abs(z)))) / beta
+        soft = ((z if z > like(0, z) else like(0, z)) + log1p_unit(exp_of_small(-abs(z)))) / beta
         out[i] = x[i] if z > threshold else soft
 
 
@@ -122,7 +122,7 @@ def _logsigmoid(arrays, numbers, task, worker):
     out, x = arrays[0], arrays[1]
     for i in range(start, stop):
         below = x[i] if x[i] < like(0, x[i]) else like(0, x[i])
-        out[i] = below - log1p_unit(exp_scalar(-abs(x[i])))
+        out[i] = below - log1p_unit(exp_of_small(-abs(x[i])))
 
 
 @Task

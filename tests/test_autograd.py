@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 
+import ops
 import tinygrad_hw as thw
 from tinygrad_hw import tensor
 from tinygrad_hw.autograd import backward, grad
+from tinygrad_hw.autograd.graph import plan_of
 
 
 def leaf(*values, dtype=thw.float64):
@@ -63,6 +65,35 @@ def test_leaf_is_its_own_gradient_source():
     x = scalar(2.0)
     x.backward()
     assert x.grad.item() == 1.0
+
+
+def test_only_what_is_asked_for_is_computed(monkeypatch):
+    ran = []
+
+    def spied(name, rule, needs):
+        return name, lambda *given: ran.append(name) or rule(*given), needs
+
+    plan = plan_of(ops.mul, 0b11)
+    monkeypatch.setattr(plan, "rules", [spied(*one) for one in plan.rules])
+    for asked, expected in ("x", ["input"]), ("y", ["other"]), ("xy", ["input", "other"]):
+        leaves = {"x": leaf(1.0), "y": leaf(2.0)}
+        product = (leaves["x"] * leaves["y"]).sum()
+        ran.clear()
+        found = grad(product, [leaves[name] for name in asked])
+        assert ran == expected
+        assert [one.item() for one in found] == [{"x": 2.0, "y": 1.0}[name] for name in asked]
+
+
+def test_rules_of_several_arguments_are_told_what_is_asked_for(monkeypatch):
+    plan, told = plan_of(ops.convolution, 0b111), []
+    rule, planned = plan.joint
+    monkeypatch.setattr(plan, "joint", (lambda g, wanted, *saved: told.append(wanted)
+                                        or rule(g, wanted, *saved), planned))
+    x, w, b = (thw.ones(*shape, requires_grad=True) for shape in [(1, 1, 3, 3), (1, 1, 2, 2), (1,)])
+    result = ops.convolution(x, w, b, (1, 1), (0, 0), (1, 1), 1)
+    assert grad(result.sum(), w, retain_graph=True)[0].tolist() == [[[[4.0, 4.0], [4.0, 4.0]]]]
+    assert grad(result.sum(), [x, b])[1].tolist() == [4.0]
+    assert told == [(False, True, False), (True, False, True)]
 
 
 def test_inputs_restricts_the_leaves():

@@ -113,13 +113,17 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
                 if capture is None:
                     _accumulate(node, *slots[0], create_graph, make)
                 continue
-            if useful is not None and not any(e is not None and e[0] in useful for e in node.edges):
+            asked = None if useful is None else [e is not None and e[0] in useful for e in node.edges]
+            if asked is not None and not any(asked):
                 continue
             if node.outputs == 1:
                 received = [slots[0][0]]
             else:
                 received = [slots[i][0] if i in slots else None for i in range(node.outputs)]
-            gradients = node.backward(received, create_graph)
+            if asked is None or all(asked):
+                gradients = node.backward(received, create_graph)
+            else:
+                gradients = node.backward_to(asked, received, create_graph)
             if anomaly.enabled and anomaly.check_nan:
                 _check_nan(node, gradients)
             if not retain_graph:

@@ -207,7 +207,13 @@ class OpNode(Node):
         shapes = [one[0] for fit in self._fits for one in (fit if type(fit) is list else [fit]) if one]
         return f"{self.op.name} of {' and '.join(map(str, shapes))}"
 
-    def backward(self, gradients: list, create_graph: bool) -> list:
+    def backward_to(self, asked: list[bool], gradients: list, create_graph: bool) -> list:
+        """Apply only the rules that are asked for; one for a sequence of Tensors gives all of its parts."""
+        if type(self._fits[0]) is list:
+            asked = None
+        return self.backward(gradients, create_graph, asked)
+
+    def backward(self, gradients: list, create_graph: bool, asked: list[bool] | None = None) -> list:
         """Apply the gradient rules; see `Node.backward`."""
         saved = self.saved
         if saved is None:
@@ -221,10 +227,16 @@ class OpNode(Node):
             saved = [self._unpack(*one, kind) for one in zip(saved, self.origins)]
         results, joint, found = [], self._plan.joint, None
         if joint is not None:
-            function, wanted = joint
-            found = [one for one, is_wanted in zip(function(g, wanted, *saved), wanted) if is_wanted]
+            function, planned = joint
+            wanted = planned
+            if asked is not None:
+                each = iter(asked)
+                wanted = tuple(is_planned and next(each) for is_planned in planned)
+            found = [one for one, is_planned in zip(function(g, wanted, *saved), planned) if is_planned]
         for place, ((name, rule, needs), fit) in enumerate(zip(self._plan.rules, self._fits)):
-            if found is not None:
+            if asked is not None and not asked[place]:
+                gradient = None
+            elif found is not None:
                 gradient = found[place]
             elif needs is None:
                 gradient = rule(g, *saved)

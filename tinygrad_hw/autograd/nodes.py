@@ -78,6 +78,10 @@ class Node:
         """
         raise NotImplementedError
 
+    def backward_to(self, asked: list[bool], gradients: list, create_graph: bool) -> list:
+        """The same where not all gradients are asked for, as of `grad`: others may be missing."""
+        return self.backward(gradients, create_graph)
+
     def continues_spent(self) -> bool:
         """Whether the node, or one right before it, adds to the result of a backward that is over."""
         before = [edge[0] for edge in self.edges if edge is not None]

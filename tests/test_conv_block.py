@@ -277,3 +277,19 @@ def test_copies_between_memory_orders(shape, dtype):
         np.testing.assert_array_equal(last, view)
         assert first.flags.c_contiguous
         assert last.strides == empty_channels_last(shape, x.dtype).strides
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 6, 16])
+def test_an_infinite_gradient_reaches_its_patch_alone(channels):
+    """Tiles are wider than a patch: what lies beside it is not touched, not even by 0 times infinity."""
+    rng, pair = np.random.default_rng(0), (1, 1)
+    x = rng.standard_normal((1, channels, 12, 12)).astype(np.float32)
+    weight = rng.standard_normal((3, channels, 5, 5)).astype(np.float32)
+    out, places = conv_block(x, weight, None, pair, (0, 0), pair, 1, False, True)
+    grad = np.zeros(out.shape, np.float32)
+    grad[0, 1, 1, 1] = np.inf
+    dx, _, _ = conv_block_backward(grad, x, weight, out, places, pair, (0, 0), pair, 1, False, (True,) * 3)
+    row, column = 2 + places[0, 1, 1, 1] // 2, 2 + places[0, 1, 1, 1] % 2
+    reached = np.zeros((12, 12), bool)
+    reached[row:row + 5, column:column + 5] = True
+    assert not np.isfinite(dx[0, :, reached]).any() and (dx[0, :, ~reached] == 0).all()

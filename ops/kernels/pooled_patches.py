@@ -18,6 +18,7 @@ from .simd import (
     pointer_shift,
     tile_load,
     tile_store,
+    tile_store_front,
     vector_add,
     vector_load,
     vector_store,
@@ -74,14 +75,13 @@ def input_rows_of(rows, vectors, half):
                 for number in range(4):
                     place = (2 * line + (number >> 1)) * down + (2 * column + (number & 1)) * across
                     patch = pointer_shift(target, place)
-                    if width >= each:
-                        tile = load(patch, offsets, vectors, None)
-                    else:
-                        tile = load(patch, offsets, vectors, width)
-                    for first in range(0, pitch, lanes):
-                        values = pointer_shift(grad, first)
-                        bits = lanes_that_won(values, pointer_shift(winners, first), number)
-                        while bits != 0:
+                    tile = load(patch, offsets, vectors, None)
+                    for first in range(0, pitch, 64):
+                        values, bits = pointer_shift(grad, first), 0
+                        for i in range(0, min(64, pitch - first), lanes):
+                            won = pointer_shift(winners, first + i)
+                            bits |= lanes_that_won(pointer_shift(values, i), won, number) << i
+                        while bits != 0:  # its end is foreseen wrongly: once for many channels
                             o = lowest_bit(bits)
                             bits &= bits - 1
                             weight = pointer_shift(weights, (first + o) * rows * each)
@@ -90,7 +90,7 @@ def input_rows_of(rows, vectors, half):
                     if width >= each:
                         tile_store(patch, offsets, tile, None)
                     else:
-                        tile_store(patch, offsets, tile, width)
+                        tile_store_front(patch, offsets, tile, width)
                 grad, winners = pointer_shift(grad, pitch), pointer_shift(winners, pitch)
 
     return input_rows

@@ -29,6 +29,8 @@ CASES = [
     (3, 7, (10, 9), 9, (3, 2), (3, 1), (1, 0), (2, 1), False, False),
     (1, 3, (40, 40), 20, (7, 7), (2, 2), (3, 3), (1, 1), True, False),
     (2, 4, (6, 6), 8, (2, 3), (1, 2), (1, 1), (3, 1), True, True),
+    (3, 3, (12, 50), 6, (5, 5), (1, 1), (0, 0), (1, 1), True, True),
+    (2, 1, (9, 43), 3, (3, 3), (1, 1), (1, 1), (1, 1), False, True),
 ]
 NAMES = ["x".join(map(str, (case[0], case[1], *case[2]))) + f"-{case[3]}" for case in CASES]
 
@@ -216,6 +218,19 @@ def test_any_strides(case):
             wanted = reference_backward(grad, images, weight, out, places, geometry)
             for mine, array in zip(got, wanted):
                 assert_near(mine, array, np.float32)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 5, 6, 8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vectors_along_pixels_give_the_bits_of_vectors_along_channels(channels, dtype):
+    case = 3, 2, (12, 45), channels, (3, 5), (2, 1), (0, 0), (1, 2), True, True
+    x, weight, bias, geometry, pool = make(case, dtype)
+    x[0, 0, 3, 4] = np.nan
+    by_line = conv_block(x, weight, bias, *geometry, pool)
+    turned = x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2)
+    by_channel = conv_block(turned, weight, bias, *geometry, pool)
+    for ours, other in zip(by_line, by_channel):
+        np.testing.assert_array_equal(ours, other)
 
 
 @pytest.mark.parametrize("pool", [False, True])

@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from .channels_last import channel_pitch, empty_channels_last, transpose
+from .conv_lines import pooled_lines, worth_lines
 from .conv_lists import Plan, convolve_lists, list_plan, worth_lists
 from .conv_strips import (
     PIXELS,
@@ -35,7 +36,7 @@ __all__ = ["Convolution"]
 
 BLOCK = 256  # pixels that a block of small images should have, so that its tiles are full
 TASKS = 8  # few images are cut into so many tasks, as far as possible
-_HEADER = 12  # numbers of a plan before its tables
+_HEADER = 13  # numbers of a plan before its tables
 
 
 @Task
@@ -56,8 +57,8 @@ def _pack(arrays, numbers, task, worker):
         packed[pitch * depth + j] = bias[j] if has_bias and j < out_channels else 0
 
 
-def _convolution(pool):
-    """The task with or without pooling, so that only the inner loops that are needed get compiled."""
+def _convolution(pool, lined=False):
+    """The task for a kind of inner loop, so that only those that are needed get compiled."""
 
     @Task
     def convolution(arrays, numbers, task, worker):
@@ -83,7 +84,10 @@ def _convolution(pool):
         start = first_image * units * pitch
         out, winners = pointer_shift(out, start), pointer_shift(winners, start)
         last = block * units - 1
-        tiles = last // (WINDOWS if pool else PIXELS) + 1
+        if lined:
+            tiles = block * units // plan[12]
+        else:
+            tiles = last // (WINDOWS if pool else PIXELS) + 1
         total = -(-pitch // (2 * lanes)) * tiles
         tile, end = part * total // parts, (part + 1) * total // parts
         while tile < end:
@@ -91,7 +95,12 @@ def _convolution(pool):
             stop = min(tiles, first + end - tile)
             width = panel_width(plan[10], channel, lanes, plan[11])
             panel = pointer_shift(packed, channel * depth)
-            if pool:
+            if lined:
+                pooled_lines(
+                    source, pixels, first, stop, plan[12], taps, depth, panel, pointer_shift(bias, channel),
+                    pointer_shift(out, channel), pitch, relu, pointer_shift(winners, channel), width,
+                )  # fmt: skip
+            elif pool:
                 pooled_strip(
                     source, pixels, first, stop, last, taps, depth, panel, pointer_shift(bias, channel),
                     pointer_shift(out, channel), targets, relu, pointer_shift(winners, channel), width,
@@ -108,6 +117,7 @@ def _convolution(pool):
 
 _plain_convolution = _convolution(False)
 _pooled_convolution = _convolution(True)
+_lined_convolution = _convolution(True, lined=True)
 
 
 def out_size(size, kernel, stride, padding, dilation) -> tuple[int, int]:
@@ -137,7 +147,8 @@ def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, it
 
     The header of the plan's table: images, images of a block, parts a block is cut into, pool; units
     (pixels or windows) of an image, depth of a sum, pitch of the output, elements of a block's copy,
-    length of the pixels' and of the targets' table; output channels, smallest width of a panel.
+    length of the pixels' and of the targets' table; output channels, smallest width of a panel, columns of
+    the pooled output if it is formed by lines.
     """
     images, out_channels, kernel = shape[0], weight_shape[0], weight_shape[2:]
     rows, columns = out_size(shape[2:], kernel, stride, padding, dilation)
@@ -158,10 +169,12 @@ def forward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, it
     pixels = np.add.outer(np.arange(images_each) * image, pixels).ravel()
     targets = np.arange(images_each * units) * pitch
     taps = tap_offsets(shape[1], kernel, dilation, halo[7:11])
+    least = least_width(itemsize)
+    lined = pool and worth_lines(out_channels, columns, stride, column, itemsize)
     header = [images, images_each, parts, pool, units, len(taps), pitch, images_each * halo[12],
-              len(pixels), len(targets), out_channels, least_width(itemsize)]  # fmt: skip
+              len(pixels), len(targets), out_channels, least, columns * lined]  # fmt: skip
     table = np.concatenate([header, halo, pixels, targets, taps]).astype(np.int64)
-    return Plan(table, blocks * parts, images_each * halo[12])
+    return Plan(table, blocks * parts, images_each * halo[12], lined)
 
 
 class Convolution:
@@ -200,7 +213,12 @@ class Convolution:
         self._packed = pitch * (depth + 1) + vector
         self._pack = Launch(_pack, dtype, (out_channels, depth, pitch, int(has_bias), least),
                             -(-pitch // (2 * vector)), 8.0 * math.prod(weight_shape))
-        task = convolve_lists if listed else _pooled_convolution if pool else _plain_convolution
+        if listed:
+            task = convolve_lists
+        elif plan.lined:
+            task = _lined_convolution
+        else:
+            task = _pooled_convolution if pool else _plain_convolution
         numbers = address_of(plan.table), int(relu)
         self._run = Launch(task, dtype, numbers, plan.tasks, work, plan.scratch or 1)
 

@@ -41,11 +41,14 @@ _HEADER = 9
 
 
 class Plan(NamedTuple):
-    """A kernel's table of int64, its number of tasks, and the scratch elements of a worker."""
+    """A kernel's table of int64, its number of tasks, the scratch elements of a worker, and whether it forms
+    lines of pixels (``conv_lines.py``).
+    """
 
     table: np.ndarray
     tasks: int
     scratch: int
+    lined: bool = False
 
 
 def skewed(size: int) -> int:

@@ -14,6 +14,7 @@ from .cpu import VECTOR_BYTES
 from .simd import (
     TileType,
     VectorType,
+    _add_products,
     _at_offsets,
     _int,
     _intrinsic,
@@ -22,17 +23,18 @@ from .simd import (
     _nothing,
     _places,
     _same,
-    _shuffle,
     _splat,
     _store,
     _tile,
+    _transposed,
     _vector_at,
     _vectors,
 )
 
 __all__ = ["aligned", "bytes_of", "doubles_of", "integers_of", "lanes_that_won", "lowest_bit",
-           "offsets_of_windows", "spread_window", "tile_add_scaled", "tile_clamp", "tile_load_half",
-           "tile_store_windows", "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
+           "offsets_of_turned", "offsets_of_windows", "spread_window", "tile_add_lines", "tile_add_scaled",
+           "tile_clamp", "tile_load_half", "tile_of_windows", "tile_splat", "tile_store_windows",
+           "transpose_part", "vector_where_positive", "vector_zeros"]  # fmt: skip
 
 _INT8, _INT64 = ir.IntType(8), ir.IntType(64)
 
@@ -190,6 +192,57 @@ def tile_add_scaled(builder, kinds, tile, factor, b, offsets):
     return _tile(builder, kind, result)
 
 
+@_intrinsic(lambda pointer, offsets, columns: TileType(pointer.dtype, offsets.count, columns.literal_value))
+def tile_splat(builder, kinds, pointer, offsets, columns):
+    """Row r holds ``pointer[offsets[r]]`` everywhere."""
+    kind = TileType(kinds[0].dtype, kinds[1].count, kinds[2].literal_value)
+    places, vectors = _at_offsets(builder, pointer, offsets), []
+    for place in places:
+        vectors += [_splat(builder, builder.load(place), kind.vector.lanes)] * kind.columns
+    return _tile(builder, kind, vectors)
+
+
+@_intrinsic(_same)
+def tile_add_lines(builder, kinds, tile, a, offsets, b, step):
+    """``tile[r, i] += a[offsets[r]] * b[i * step : i * step + lanes]``: `tile_add_outer` of several lines."""
+    kind, vector = kinds[0], kinds[0].vector
+    places = [builder.gep(b, [builder.mul(step, _int(i))]) for i in range(kind.columns)]
+    lines = [_load(builder, place, vector.llvm) for place in places]
+    rows = [_splat(builder, builder.load(place), vector.lanes) for place in _at_offsets(builder, a, offsets)]
+    return _add_products(builder, kind, tile, rows, lines)
+
+
+def _tile_of_windows(tile, divisor):
+    lanes = tile.vector.lanes
+    return TileType(tile.vector.element, 2 * lanes, 1, lanes // divisor.literal_value)
+
+
+@_intrinsic(_tile_of_windows)
+def tile_of_windows(builder, kinds, tile, divisor):
+    """Pixels times channels from channels times pixels: row ``4 w + i`` of the result is pixel i of window w.
+
+    Row c of ``tile`` holds two lines of pixels of channel c, one above the other.  A row of the result is a
+    vector, or one of half the length if ``divisor`` is 2, with zeros behind the channels that there are.
+    """
+    kind, result = kinds[0], _tile_of_windows(*kinds)
+    vectors, width, lines = _vectors(builder, kind, tile), result.vector.lanes, []
+    for line in range(2):
+        rows = vectors[line::2][:width]
+        rows += [ir.Constant(kind.vector.llvm, None)] * (width - len(rows))
+        lines.append(_transposed(builder, rows))
+    order = [lines[i // 2 % 2][i // 4 * 2 + i % 2] for i in range(result.rows)]
+    return _tile(builder, result, order)
+
+
+@_intrinsic(lambda tile, step: types.UniTuple(types.int64, tile.rows // 4))
+def offsets_of_turned(builder, kinds, tile, step):
+    """The offsets ``i * step`` of the windows of a `tile_of_windows`."""
+    result = ir.Constant(ir.ArrayType(_INT64, kinds[0].rows // 4), ir.Undefined)
+    for i in range(kinds[0].rows // 4):
+        result = builder.insert_value(result, builder.mul(step, _int(i)), i)
+    return result
+
+
 @_intrinsic(lambda first, last, table, count: types.UniTuple(types.int64, count.literal_value))
 def offsets_of_windows(builder, kinds, first, last, table, count):
     """``table[4 * min(first + i // 4, last) + i % 4]`` for i < count."""
@@ -209,17 +262,11 @@ def transpose_part(builder, kinds, source, source_step, rows, columns, target, t
     most the number of lanes.
     """
     kind = VectorType(kinds[0].dtype)
-    count, half = kind.lanes, kind.lanes // 2
     vectors = []
-    for i in range(count):
+    for i in range(kind.lanes):
         inside = builder.select(builder.icmp_signed("<", _int(i), rows), columns, _int(0))
         place = builder.gep(source, [builder.mul(source_step, _int(i))])
         vectors.append(_load(builder, place, kind.llvm, inside))
-    low = [lane for i in range(half) for lane in (i, count + i)]
-    high = [lane for i in range(half, count) for lane in (i, count + i)]
-    for _ in range(count.bit_length() - 1):
-        pairs = zip(vectors[:half], vectors[half:])
-        vectors = [_shuffle(builder, x, y, order) for x, y in pairs for order in (low, high)]
-    for j, vector in enumerate(vectors):
+    for j, vector in enumerate(_transposed(builder, vectors)):
         inside = builder.select(builder.icmp_signed("<", _int(j), columns), rows, _int(0))
         _store(builder, vector, builder.gep(target, [builder.mul(target_step, _int(j))]), inside)

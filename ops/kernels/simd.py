@@ -130,6 +130,23 @@ def _sums(builder, vectors):
     return vectors[0]
 
 
+def _transposed(builder, rows):
+    """The columns of a matrix whose rows are given, as vectors; both numbers are powers of two.
+
+    Each round interleaves the first half of the vectors with the second.  There may be fewer rows than lanes.
+    """
+    count, length = len(rows), rows[0].type.count
+    low = [lane for i in range(length // 2) for lane in (i, length + i)]
+    high = [lane for i in range(length // 2, length) for lane in (i, length + i)]
+    for _ in range(count.bit_length() - 1):
+        pairs = zip(rows[: count // 2], rows[count // 2 :])
+        rows = [_shuffle(builder, x, y, order) for x, y in pairs for order in (low, high)]
+    if count == length:
+        return rows
+    starts = range(0, length, count)
+    return [_shuffle(builder, row, row, list(range(i, i + count))) for row in rows for i in starts]
+
+
 def _argument(context, builder, value, kind):
     if isinstance(kind, types.Integer):
         return context.cast(builder, value, kind, types.int64)
@@ -410,15 +427,8 @@ def tile_sums(builder, kinds, pointer, tile):
 def transpose_block(builder, kinds, source, source_step, target, target_step):
     """``target[j * target_step + i] = source[i * source_step + j]`` for i, j < lanes."""
     kind = VectorType(kinds[0].dtype)
-    count, half = kind.lanes, kind.lanes // 2
     rows = []
-    for i in range(count):
+    for i in range(kind.lanes):
         rows.append(_load(builder, builder.gep(source, [builder.mul(source_step, _int(i))]), kind.llvm))
-    # Each of log2(lanes) rounds interleaves row i with row i + lanes / 2.
-    low = [lane for i in range(half) for lane in (i, count + i)]
-    high = [lane for i in range(half, count) for lane in (i, count + i)]
-    for _ in range(count.bit_length() - 1):
-        pairs = zip(rows[:half], rows[half:])
-        rows = [_shuffle(builder, x, y, order) for x, y in pairs for order in (low, high)]
-    for i, row in enumerate(rows):
+    for i, row in enumerate(_transposed(builder, rows)):
         _store(builder, row, builder.gep(target, [builder.mul(target_step, _int(i))]))

@@ -6,6 +6,8 @@ meets the *patch* of the input that its winner was computed from, and nothing el
 
 * the weight's gradient of output channel o is the sum of ``g * patch`` over the windows;
 * the input's gradient at a pixel's patch grows by ``g * weight[o]`` for each channel o that the pixel won.
+  With few output channels one adds, in place of the patches of a window's four pixels, the *region* that all
+  of them see: one more row and column than a patch.
 
 Images are copied to compact channels-last memory with their padding, where a patch is KH rows of KW * C
 numbers side by side.  A tile of KH rows times some vectors stays in registers.
@@ -21,13 +23,22 @@ import functools
 import numpy as np
 
 from .channels_last import as_written, channel_pitch, empty_channels_last, to_channels_last
-from .cpu import lanes
+from .cpu import VECTOR_BYTES, lanes
 from .halo import element_steps
 from .launch import Launch, Task
-from .masked import aligned, bytes_of
+from .masked import aligned, bytes_of, integers_of
 from .planes import fill_zeros
-from .pooled_patches import compact_gradient, copy_in, copy_out, input_rows_of, weight_rows_of
-from .simd import pointer_shift
+from .pooled_patches import (
+    all_finite,
+    compact_gradient,
+    copy_in,
+    copy_out,
+    input_regions_of,
+    input_rows_of,
+    mark_winners,
+    weight_rows_of,
+)
+from .simd import lanes_of, pointer_shift
 
 __all__ = ["pooled_gradient", "worth_pooled_gradient"]
 
@@ -40,12 +51,17 @@ CACHE = 20 * 2**10  # bytes of a first-level cache for rows of an image while al
 SHAPES = ((3, 3, False), (5, 1, True), (5, 1, False), (5, 2, False))
 
 
+REGIONS = {3: 4, 5: 5}  # vectors of two rows of a region, by the rows of a kernel
+
+
 # ------------------------------------------------------------------ tasks
 
 
 def _gradients(rows, vectors, half):
     """The task for patches of ``rows`` rows, ``vectors`` vectors at a time."""
     weight_rows, input_rows = weight_rows_of(rows, vectors, half), input_rows_of(rows, vectors, half)
+    region_vectors = REGIONS[rows]
+    input_regions = input_regions_of(region_vectors)
 
     @Task
     def pooled_gradients(arrays, numbers, task, worker):
@@ -63,9 +79,12 @@ def _gradients(rows, vectors, half):
         )  # fmt: skip
         passes, width, lines_each = numbers[25], numbers[26], numbers[27]
         each, windows = numbers[29], lines * columns * pitch
+        regions, weight_step, block, before = numbers[30], numbers[31], numbers[32], numbers[33]
+        shifts, across_weights = pointer_shift(numbers, 34), region_vectors * lanes_of(grad)
 
         copy = aligned(pointer_shift(arrays[8], worker * numbers[28]))
         spread, values = pointer_shift(copy, size), pointer_shift(copy, 2 * size)
+        marks = integers_of(pointer_shift(values, windows))
         fill_zeros(copy, size)
         sums = pointer_shift(bias_partials, task * pitch)
         fill_zeros(sums, pitch)
@@ -95,12 +114,23 @@ def _gradients(rows, vectors, half):
                             )  # fmt: skip
             if need_input:
                 fill_zeros(spread, size)
-                for p in range(passes):
-                    input_rows(
-                        values, won, pitch, pointer_shift(packed, p * pitch * rows * each),
-                        pointer_shift(spread, p * each), row_step, down, across, lines, columns,
-                        width - p * each,
-                    )  # fmt: skip
+                if regions and all_finite(sums, out_channels):
+                    for r in range(0, rows + 1, 2):
+                        for j in range(0, weight_step, across_weights):
+                            input_regions(
+                                values, won, pitch, out_channels, pointer_shift(packed, r * weight_step + j),
+                                block, weight_step, shifts, pointer_shift(spread, r * row_step + j), row_step,
+                                down, across, lines, columns,
+                            )  # fmt: skip
+                else:
+                    mark_winners(values, won, pitch, lines * columns, marks)
+                    for p in range(passes):
+                        start = p * each if regions else p * pitch * block
+                        input_rows(
+                            values, marks, pitch, pointer_shift(packed, before + start), block, weight_step,
+                            pointer_shift(spread, p * each), row_step, down, across, lines, columns,
+                            width - p * each,
+                        )  # fmt: skip
                 copy_out(
                     pointer_shift(spread, lead), row_step, channels, height, breadth,
                     pointer_shift(dx, image * height * breadth * in_pitch), in_pitch,
@@ -117,14 +147,16 @@ def _pack(arrays, numbers, task, worker):
     """The weights (O, C, KH, KW) of one output channel: for each pass rows of (column, channel)."""
     weight, packed = arrays[0], aligned(arrays[1])
     channels, rows, columns = numbers[0], numbers[1], numbers[2]
-    pitch, passes, each = numbers[3], numbers[4], numbers[5]
+    pitch, passes, each, block, before = numbers[3], numbers[4], numbers[5], numbers[6], numbers[7]
     for p in range(passes):
-        target = pointer_shift(packed, (p * pitch + task) * rows * each)
-        fill_zeros(target, rows * each)
+        target = pointer_shift(packed, (p * pitch + task) * block)
+        fill_zeros(target, block)
         for r in range(rows):
             for j in range(p * each, min((p + 1) * each, columns * channels)):
                 source = (task * channels + j % channels) * rows + r
-                target[r * each + j - p * each] = weight[source * columns + j // channels]
+                target[before + r * each + j - p * each] = weight[source * columns + j // channels]
+    if before > 0 and task == numbers[8] - 1:  # the last channel has zeros behind it, too
+        fill_zeros(pointer_shift(packed, numbers[8] * block), before)
 
 
 @Task
@@ -178,6 +210,26 @@ def worth_pooled_gradient(channels, weight_shape, dilation, itemsize) -> bool:
     return dilation == (1, 1) and few and _tile(weight_shape[2:], channels, itemsize) is not None
 
 
+def region_step(channels, kernel, itemsize) -> int:
+    """Elements of a row of weights that a region meets: a pixel of zeros, a row of the kernel, and zeros.
+
+    >>> region_step(6, (5, 5), 4) % lanes(4)
+    0
+    """
+    whole = REGIONS[kernel[0]] * lanes(itemsize)
+    return -(-(kernel[1] + 1) * channels // whole) * whole
+
+
+def worth_regions(channels, out_channels, kernel, stride) -> bool:
+    """Whether the input's gradient is formed by regions: with few output channels, a pixel wins too few to
+    be worth a jump.
+
+    Measured with AVX2 alone: 0.5 to 0.95 of the time of pixel by pixel, 1.1 to 2.8 with more channels.
+    """
+    few = out_channels <= (32 if kernel[0] == 5 else 16)
+    return VECTOR_BYTES == 32 and stride == (1, 1) and channels > 3 and few
+
+
 class _PooledGradient:
     """The launches for one geometry: arguments as for `pooled_gradient`, steps and shapes for arrays."""
 
@@ -189,18 +241,30 @@ class _PooledGradient:
         (rows, vectors, half), passes = tile = _tile(kernel, channels, item)
         each = length // 2 if half else vectors * length
         row_step = (breadth + 2 * padding[1]) * channels
-        # A patch's last row is read in whole vectors.
-        size = -(-((height + 2 * padding[0]) * row_step + passes * each) // length) * length
+        # A patch's last row is read in whole vectors, a region's too.
+        longest = max(passes * each, region_step(channels, kernel, item))
+        size = -(-((height + 2 * padding[0]) * row_step + longest) // length) * length
         lines_each = max(1, (CACHE // (row_step * item) - rows + 1) // (2 * stride[0]))
         weights = out_channels * rows * passes * each  # elements, with what fills the last vectors
         splits = max(1, min(images, SPLITS, SUMS // weights))
-        scratch = 2 * size + lines * columns * pitch + length
+        regions = worth_regions(channels, out_channels, kernel, stride)
+        if regions:  # a row of zeros before the weights of a channel, and a pixel of zeros before each row
+            step = region_step(channels, kernel, item)
+            block, before = (rows + 1) * step, step + channels
+            packing = 1, step, block, before
+        else:
+            step, block, before = each, rows * each, 0
+            packing = passes, each, block, before
+        shifts = [(1 - row) * step + (1 - column) * channels for row in (0, 1) for column in (0, 1)]
+        marks = 4 * -(-pitch // 64) * 8 // item  # of a window
+        scratch = 2 * size + lines * columns * (pitch + marks) + length
         numbers = (
             images, splits, int(relu), int(needs[0]), int(needs[1]), grad_steps[0], *grad_steps[2:], *x_steps,
             channels, height, breadth, out_channels, pitch, channel_pitch(channels, item), lines, columns,
             row_step, stride[0] * row_step, stride[1] * channels,
             padding[0] * row_step + padding[1] * channels, size,
             passes, kernel[1] * channels, lines_each, scratch, each,
+            int(regions), step, block, before, *shifts,
         )  # fmt: skip
         work = images * lines * columns * weights * (needs[0] + needs[1])
         self._gradients = Launch(_TASKS[tile[0]], dtype, numbers, splits, work, scratch)
@@ -208,8 +272,8 @@ class _PooledGradient:
         self._weight_shape, self._pitch = (out_channels, channels, *kernel), pitch
         self._partials = splits * weights + length
         if needs[0]:
-            self._packed = pitch * rows * passes * each + length
-            numbers = (channels, *kernel, pitch, passes, each)
+            self._packed = pitch * packing[0] * block + before + length
+            numbers = (channels, *kernel, pitch, *packing, out_channels)
             self._pack = Launch(_pack, dtype, numbers, out_channels, 8 * weights)
         self._sums = splits * pitch
         numbers = (channels, *kernel, pitch, passes * each, splits, out_channels)

@@ -385,6 +385,13 @@ def _add_products(builder, kind, tile, rows, columns):
     )
 
 
+@_intrinsic(_same)
+def tile_sum(builder, kinds, first, second):
+    """The sum of two tiles of one type."""
+    pairs = zip(_vectors(builder, kinds[0], first), _vectors(builder, kinds[0], second))
+    return _tile(builder, kinds[0], [builder.fadd(x, y) for x, y in pairs])
+
+
 def _at_offsets(builder, pointer, offsets):
     return [builder.gep(pointer, [builder.extract_value(offsets, i)]) for i in range(offsets.type.count)]
 

@@ -30,7 +30,7 @@ def test_cross_entropy(rng, dtype, classes, weighted):
     weight = rng.random(classes).astype(dtype) if weighted else None
     losses, total, log_probabilities = loss.cross_entropy(logits, target, weight, -7, "none")
     grad = rng.standard_normal(6).astype(dtype)
-    got = loss.cross_entropy_backward(grad, log_probabilities, target, weight, ignore_index=-7)
+    got = loss.cross_entropy_backward(grad, log_probabilities, target, weight, -7, "none")
     for r in range(6):
         row = logits[r].astype(np.float64)
         p = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
@@ -48,6 +48,21 @@ def test_cross_entropy(rng, dtype, classes, weighted):
     assert float(mean) == number == pytest.approx(total / factors)
     target[0] = classes
     assert np.isnan(loss.cross_entropy(logits, target, weight, ignore_index=-7)[1])
+
+
+@pytest.mark.parametrize("rows", [1, 5, 6000])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_gradient_of_a_reduced_cross_entropy_is_that_of_its_rows(rng, rows, weighted, reduction):
+    """In one task, which adds up the weights itself, and in many."""
+    scores, target = np.log(rng.dirichlet(np.ones(7), rows)), rng.integers(0, 7, rows)
+    target[rows // 2] = -100
+    weight = rng.random(7) if weighted else None
+    factors = np.where(target == -100, 0, 1 if weight is None else weight[np.maximum(target, 0)])
+    share = 1 if reduction == "sum" else 1 / max(factors.sum(), 1e-300)
+    of_rows = loss.cross_entropy_backward(np.full(rows, 3.0 * share), scores, target, weight, -100, "none")
+    reduced = loss.cross_entropy_backward(np.array(3.0), scores, target, weight, -100, reduction)
+    np.testing.assert_allclose(reduced, of_rows, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ops.core import Traced, array_of
+from ops.lazy import LazyModule
 from ops.promotion import as_dtype, can_cast, default_dtype
 from tinygrad_hw.autograd.callers import warn_user
 from tinygrad_hw.autograd.graph import PLAIN
@@ -24,6 +25,7 @@ from tinygrad_hw.waiting import compute_waiting
 __all__ = ["Size", "Tensor", "unwrap"]
 
 _new = object.__new__
+_api = LazyModule("tinygrad_hw.autograd.api")  # which imports this file
 
 
 class Tensor(Hooks, SharedMemory, Layout, Traced):
@@ -216,9 +218,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
             RuntimeError: if nothing requires a gradient, the gradient's shape is wrong or missing, or
                 the graph was freed by an earlier pass.
         """
-        from tinygrad_hw.autograd.api import backward
-
-        backward([self], [gradient], retain_graph, create_graph, inputs=inputs)
+        _api.backward([self], [gradient], retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
         """The same memory without history."""

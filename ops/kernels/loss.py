@@ -94,20 +94,30 @@ def _nll_backward(arrays, numbers, task, worker):
 
 @Task
 def _cross_entropy_backward(arrays, numbers, task, worker):
-    """out[r] = grad[r] * weight[target[r]] * (softmax(logits[r]) - onehot(target[r])), or 0."""
+    """out[r] = grad[r] * weight[target[r]] * (softmax(logits[r]) - onehot(target[r])), or 0.
+
+    Of a reduced loss (``numbers[6]`` is 0) there is one ``grad`` for all rows; of a mean (``numbers[7]``) the
+    weights are divided by their sum.
+    """
     out, grad, weight, target = arrays[0], arrays[1], arrays[3], integers_of(arrays[4])
     first, last, columns, group = share_of_rows(numbers, task)
-    ignore_index, weighted = numbers[4], numbers[5]
+    ignore_index, weighted, grad_step, share = numbers[4], numbers[5], numbers[6], 1.0
+    if numbers[7]:
+        total = 0.0
+        for r in range(numbers[0]):
+            if _counts(target[r], columns, ignore_index):
+                total += weight[target[r]] if weighted else like(1, grad[0])
+        share = 1 / total if total != 0 else 1.0
     for begin in range(first, last, group):
         end = min(begin + group, last)
         exponentials(out, arrays[2], begin * columns, end * columns)
         for r in range(begin, end):
-            label, scale = target[r], grad[r]
+            label, scale = target[r], grad[r * grad_step] * like(share, grad[0])
             counts = _counts(label, columns, ignore_index)
             if not counts:
                 scale = like(0, scale)
             elif weighted:
-                scale = grad[r] * weight[label]
+                scale *= weight[label]
             for i in range(r * columns, (r + 1) * columns):
                 out[i] *= scale
             if counts:
@@ -189,15 +199,29 @@ def nll_backward(grad, shape, target, weight=None, ignore_index=-100, reduction=
     return out
 
 
-def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_index=-100):
-    """Gradient of `cross_entropy` by the logits (N, C), from a cotangent (N,) of the losses.
+@functools.lru_cache(maxsize=1024)
+def _prepared_backward(dtype, shape, ignore_index: int, weighted: bool, reduction: str) -> Launch | None:
+    """The launch of `cross_entropy_backward`; None where each of many tasks would add up all weights."""
+    if reduction == "mean" and numbers_of_rows(shape)[1] < shape[0]:
+        return None
+    options = ignore_index, weighted, reduction == "none", reduction == "mean"
+    return prepared(_cross_entropy_backward, dtype, shape, 0, *options)
 
-    >>> cross_entropy_backward(np.ones(1), np.log([[0.25, 0.75]]), np.array([0])).tolist()
+
+def cross_entropy_backward(grad, log_probabilities, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Gradient of `cross_entropy` by the logits (N, C), from a cotangent of the reduced losses.
+
+    >>> cross_entropy_backward(np.array(1.0), np.log([[0.25, 0.75]]), np.array([0])).tolist()
     [[-0.75, 0.75]]
     """
     shape, dtype = log_probabilities.shape, log_probabilities.dtype
     grad, out = np.ascontiguousarray(grad), np.empty(shape, dtype)
+    launch = _prepared_backward(dtype, shape, ignore_index, weight is not None, reduction)
+    if launch is None:
+        labels = target[target != ignore_index]
+        total = len(labels) if weight is None else weight[labels].sum(dtype=np.float64)
+        grad = grad * dtype.type(1 / total if total else 1)
+        launch = _prepared_backward(dtype, shape, ignore_index, weight is not None, "sum")
     factors = grad if weight is None else np.ascontiguousarray(weight, dtype)
-    prepared(_cross_entropy_backward, dtype, shape, 0, ignore_index, weight is not None)(
-        out, grad, np.ascontiguousarray(log_probabilities), factors, np.ascontiguousarray(target))
+    launch(out, grad, np.ascontiguousarray(log_probabilities), factors, np.ascontiguousarray(target))
     return out

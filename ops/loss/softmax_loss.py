@@ -12,6 +12,7 @@ import numpy as np
 from ops.contracts import check_rows, one_type, shaped
 from ops.core import Bad, array_of, case, dtype_of, op
 from ops.elementwise.arithmetic import mul, sub
+from ops.elementwise.pointwise import fused
 from ops.lazy import LazyModule
 from ops.loss.softmax_family import softmax, softmax_backward
 from ops.reduction.totals import sum
@@ -140,7 +141,7 @@ def softmax_cross_entropy_backward(input, logits, target, weight=None, ignore_in
     shaped("softmax_cross_entropy_backward", "log_probabilities", log_probabilities, logits.shape)
     if log_probabilities is None:
         log_probabilities = _kernels.log_softmax(logits)
-    return _kernels.cross_entropy_backward(input, log_probabilities, target, weight, ignore_index)
+    return _kernels.cross_entropy_backward(input, log_probabilities, target, weight, ignore_index, "none")
 
 
 def _slope(logits, target, weight, ignore_index):
@@ -152,10 +153,12 @@ def _slope(logits, target, weight, ignore_index):
 
 
 @op(
-    grad=dict(input=lambda g, input, target, weight, ignore_index, reduction, log_probabilities: (
-        softmax_cross_entropy_backward(_row_parts(g, target, weight, ignore_index, reduction), input,
-                                       target, weight,
-                                       ignore_index, log_probabilities))),
+    grad=dict(input=fused(
+        lambda g, input, target, weight, ignore_index, reduction, log_probabilities: (
+            _kernels.cross_entropy_backward(g, log_probabilities, target, weight, ignore_index, reduction)),
+        lambda g, input, target, weight, ignore_index, reduction, log_probabilities: (
+            softmax_cross_entropy_backward(_row_parts(g, target, weight, ignore_index, reduction), input,
+                                           target, weight, ignore_index, log_probabilities)))),
     outputs=("loss", "log_probabilities"),
     samples=_row_cases,
     reference=lambda logits, *args: (nll_reference(log_softmax_reference(logits), *args),

@@ -30,8 +30,11 @@ def _roots(outputs: list, cotangents: list, create_graph: bool) -> list:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs, got shape "
                                    f"{tuple(output.shape)}; reduce it first (.sum() or .mean()) or pass "
                                    "gradient=")
-            cotangent = Tensor._wrap(np.ones(output.array.shape, output.array.dtype))
-        elif not isinstance(cotangent, Tensor):
+            ones = np.empty(output.array.shape, output.array.dtype)
+            ones.fill(1)
+            roots.append((edge, Tensor._wrap(ones) if create_graph else ones))
+            continue
+        if not isinstance(cotangent, Tensor):
             raise TypeError("gradients can be either Tensors or None, but got "
                             f"{type(cotangent).__name__}")
         if cotangent.shape != output.shape:

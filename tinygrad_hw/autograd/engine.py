@@ -15,7 +15,7 @@ import numpy as np
 
 import ops
 from ops.create import own_copy
-from tinygrad_hw.autograd.callers import user_line
+from tinygrad_hw.autograd.callers import call_site
 from tinygrad_hw.autograd.mode import anomaly, mode
 from tinygrad_hw.autograd.nodes import Accumulate, Node
 from tinygrad_hw.waiting import compute_waiting
@@ -23,34 +23,27 @@ from tinygrad_hw.waiting import compute_waiting
 __all__ = ["queue_callback", "run"]
 
 
-class _Waiting:
-    """The nodes that have received a gradient and did not run yet, with what arrived.
+def _deliver(queue: list, entries: dict, node: Node, index: int, gradient, owned: bool, add) -> None:
+    """Add a gradient to what waits for an output of a node.
 
-    A slot is ``[gradient, owned]``; an array is owned if it belongs to this pass alone, so that it may
-    be written to or kept.
+    ``queue`` is a heap of the orders of the nodes that wait, and ``entries`` holds by order the node and what
+    arrived: by index of its outputs slots ``[gradient, owned]``.  An array is owned if it belongs to this
+    pass alone, so that it may be written to or kept.  ``add`` is `ops.add` if the pass is recorded, or None.
     """
-
-    def __init__(self, create_graph: bool):
-        self.create_graph = create_graph
-        self.queue: list[int] = []
-        self.entries: dict[int, tuple[Node, dict[int, list]]] = {}
-
-    def deliver(self, node: Node, index: int, gradient, owned: bool) -> None:
-        """Add a gradient to what waits for an output of a node."""
-        entry = self.entries.get(node.order)
-        if entry is None:
-            self.entries[node.order] = node, {index: [gradient, owned]}
-            heappush(self.queue, node.order)
-        elif index not in entry[1]:
-            entry[1][index] = [gradient, owned]
+    entry = entries.get(node.order)
+    if entry is None:
+        entries[node.order] = node, {index: [gradient, owned]}
+        heappush(queue, node.order)
+    elif index not in entry[1]:
+        entry[1][index] = [gradient, owned]
+    else:
+        slot = entry[1][index]
+        if add is not None:
+            slot[0] = add(slot[0], gradient)
+        elif slot[1]:
+            slot[0] += gradient
         else:
-            slot = entry[1][index]
-            if self.create_graph:
-                slot[0] = ops.add(slot[0], gradient)
-            elif slot[1]:
-                slot[0] += gradient
-            else:
-                slot[:] = np.asarray(slot[0] + gradient), True
+            slot[:] = np.asarray(slot[0] + gradient), True
 
 
 def _leading_to(roots, targets) -> set[Node]:
@@ -83,10 +76,11 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
     Returns:
         The gradients of ``capture``, as Tensors (None where no path leads), or None.
     """
-    waiting = _Waiting(create_graph)
-    queue, entries, deliver = waiting.queue, waiting.entries, waiting.deliver
+    queue: list[int] = []
+    entries: dict[int, tuple[Node, dict[int, list]]] = {}
+    add = ops.add if create_graph else None
     for edge, gradient in roots:
-        deliver(*edge, gradient, False)
+        _deliver(queue, entries, *edge, gradient, False, add)
         edge[0].spent = not retain_graph and edge[0].edges != ()
     wanted = capture if capture is not None else only
     useful = None if wanted is None else _leading_to(roots, [node for node, _ in wanted])
@@ -95,7 +89,7 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
         positions.setdefault(node, []).append((index, position))
     results = None if capture is None else [None] * len(capture)
 
-    where = user_line()
+    site = call_site()
     before, outer = mode.recording, mode.callbacks
     mode.recording, mode.callbacks = create_graph, []
     try:
@@ -127,7 +121,7 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
             if anomaly.enabled and anomaly.check_nan:
                 _check_nan(node, gradients)
             if not retain_graph:
-                node.release(where)
+                node.release(site)
             first, fresh = received[0], node.fresh and not create_graph
             for edge, gradient in zip(node.edges, gradients):
                 if edge is None or gradient is None:
@@ -139,8 +133,8 @@ def run(roots, *, retain_graph: bool, create_graph: bool, make, capture=None, on
                     gradient = np.asarray(gradient)
                 target, index = edge
                 if target.order in entries:
-                    deliver(target, index, gradient, owned)
-                else:  # what deliver() would do; most gradients are the first to arrive
+                    _deliver(queue, entries, target, index, gradient, owned, add)
+                else:  # what that would do; most gradients are the first to arrive
                     entries[target.order] = target, {index: [gradient, owned]}
                     heappush(queue, target.order)
         for callback in mode.callbacks:

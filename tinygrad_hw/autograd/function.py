@@ -138,10 +138,10 @@ class _FunctionNode(Node):
                                    f"compatible with {list(shape)}") from None
         return gradient if gradient.array.dtype == dtype else gradient.to(dtype)
 
-    def release(self, where: str) -> None:
+    def release(self, site: tuple) -> None:
         """Drop the saved Tensors."""
         if self.saved:
-            self.saved, self.freed_at = None, where
+            self.saved, self.freed_at = None, site
 
 
 class Function:

@@ -285,11 +285,11 @@ class OpNode(Node):
             edge = (self, 0) if edge == 0 else None
         return kind._with_history(value, edge, counter)
 
-    def release(self, where: str) -> None:
+    def release(self, site: tuple) -> None:
         """Drop the saved arrays; a node that saved none may run again."""
         if any(self.origins or ()):
             self.saved = self.origins = None
-            self.freed_at = where
+            self.freed_at = site
 
 
 def origin_of(value):

@@ -41,7 +41,7 @@ class Node:
         hooks: output index -> functions that see, and may replace, the gradient of that output.
         retained: output index -> weak reference to the Tensor that keeps that gradient (`retain_grad`).
         site: the user's call that made the node, see `call_site`.
-        freed_at: the user's line of the backward that freed what the node saved.
+        freed_at: the user's call of the backward that freed what the node saved, see `call_site`.
         spent: whether a backward that freed the graph began here.
         fresh: whether `backward` returns arrays that nobody else holds (unless they are views or the
             cotangent).
@@ -49,7 +49,7 @@ class Node:
 
     hooks: dict | None = None
     retained: dict | None = None
-    freed_at: str | None = None
+    freed_at: tuple | None = None
     spent = False
     outputs = 1
     fresh = True
@@ -96,17 +96,17 @@ class Node:
         """The user's line that called the op."""
         return line_of(self.site)
 
-    def release(self, where: str) -> None:
-        """Drop what was saved, for a backward at the user's line ``where``; a later one is an error if
+    def release(self, site: tuple) -> None:
+        """Drop what was saved, for a backward that the user called at ``site``; a later one is an error if
         anything was."""
 
     def freed(self) -> RuntimeError:
         """The error for a second pass over what the first one freed."""
         return RuntimeError(
             f"Trying to backward through the graph a second time: the values that {self.name()} saved were "
-            f"freed by the backward at {self.freed_at}. {self.describe()} was called at {self.where}. Call "
-            "backward(retain_graph=True) the first time, or compute the forward pass again; a value of an "
-            "earlier step goes on with .detach()."
+            f"freed by the backward at {line_of(self.freed_at)}. {self.describe()} was called at "
+            f"{self.where}. Call backward(retain_graph=True) the first time, or compute the forward pass "
+            "again; a value of an earlier step goes on with .detach()."
         )
 
     def stale(self, what: str, array: np.ndarray, counter: list, version: int) -> RuntimeError:

@@ -48,7 +48,7 @@ from .simd import (
 
 __all__ = ["convolve_backward"]
 
-REDUCED = 64  # taps that one task of the last step adds up
+REDUCED = 64  # taps that one task of the last step adds up, about
 
 
 @Task
@@ -146,18 +146,22 @@ def _weight_part(source, halo, plan, part, block, grad, partials, zeros, fresh):
     if plan[8]:
         rows, columns = rows - rows % 2, columns - columns % 2
     x_steps, grad_steps = (halo[7], plan[14], plan[15]), (plan[10], plan[9], pitch)
-    tile, end = part * total // parts, (part + 1) * total // parts
-    while tile < end:
-        channel, first = tile // tiles * 2 * lanes, tile % tiles
-        stop = min(tiles, first + end - tile)
-        width = panel_width(plan[4], channel, lanes, plan[21])
-        sums = pointer_shift(partials, channel * depth)
-        weight_strip(
-            source, taps, first, stop, depth - 1, x_steps,
-            pointer_shift(grad, plan[11] + channel), grad_steps, (block, rows, columns),
-            zeros if fresh else sums, 0 if fresh else width, sums, width,
-        )  # fmt: skip
-        tile += stop - first
+    lines_each = plan[24] if block == 1 else rows  # the lines of several images do not follow each other
+    for line in range(0, rows, lines_each):
+        x, g = pointer_shift(source, line * x_steps[1]), pointer_shift(grad, plan[11] + line * grad_steps[1])
+        counts = block, min(lines_each, rows - line), columns
+        starts = fresh and line == 0
+        tile, end = part * total // parts, (part + 1) * total // parts
+        while tile < end:
+            channel, first = tile // tiles * 2 * lanes, tile % tiles
+            stop = min(tiles, first + end - tile)
+            width = panel_width(plan[4], channel, lanes, plan[21])
+            sums = pointer_shift(partials, channel * depth)
+            weight_strip(
+                x, taps, first, stop, depth - 1, x_steps, pointer_shift(g, channel), grad_steps, counts,
+                zeros if starts else sums, 0 if starts else width, sums, width,
+            )  # fmt: skip
+            tile += stop - first
 
 
 @part
@@ -256,31 +260,46 @@ _direct_gradients = _gradients(False)
 _listed_gradients = _gradients(True)
 
 
+@part
+def _add_splits(sums, count, splits, split_step):
+    """Add ``count`` elements, in whole vectors, of all other splits to the first one's."""
+    for j in range(0, count, lanes_of(sums)):
+        total = vector_load(sums, j, None)
+        for split in range(1, splits):
+            total = vector_add(total, vector_load(sums, split * split_step + j, None))
+        vector_store(sums, j, total, None)
+
+
 @Task
 def _add_up(arrays, numbers, task, worker):
-    """Add the partial sums of some taps of one panel in order, and write them as (O, K)."""
+    """Add the partial sums of some input channels and one panel in order, and write them as (O, K)."""
     partials, bias_partials, out, bias = aligned(arrays[0]), arrays[1], arrays[2], arrays[3]
     splits, parts, depth, pitch = numbers[0], numbers[1], numbers[2], numbers[3]
     out_channels, chunks, need_bias = numbers[4], numbers[5], numbers[6]
-    lanes = lanes_of(partials)
+    channels, by_place, each = numbers[8], numbers[9], numbers[10]
+    lanes, taps = lanes_of(partials), depth // channels
     if need_bias and task == 0:
         for o in range(out_channels):
             total = bias_partials[o]
             for split in range(1, splits):
                 total += bias_partials[split * parts * pitch + o]
             bias[o] = total
-    first, row = task // chunks * 2 * lanes, task % chunks * REDUCED
-    rows = min(REDUCED, depth - row)
+    first, channel = task // chunks * 2 * lanes, task % chunks * each
+    count = min(each, channels - channel)
     width = panel_width(out_channels, first, lanes, numbers[7])
-    source = pointer_shift(partials, first * depth + row * width)
-    for j in range(0, rows * width, lanes):
-        total = vector_load(source, j, None)
-        for split in range(1, splits):
-            part = vector_load(source, split * depth * pitch + j, None)
-            total = vector_add(total, part)
-        vector_store(source, j, total, None)
-    target = pointer_shift(out, first * depth + row)
-    transpose(source, width, rows, min(width, out_channels - first), target, depth)
+    rows, split_step = min(width, out_channels - first), depth * pitch
+    sums, target = pointer_shift(partials, first * depth), pointer_shift(out, first * depth + channel * taps)
+    if not by_place:
+        sums = pointer_shift(sums, channel * taps * width)
+        _add_splits(sums, count * taps * width, splits, split_step)
+        transpose(sums, width, count * taps, rows, target, depth)
+        return
+    sums = pointer_shift(sums, channel * width)
+    for tap in range(taps):
+        _add_splits(pointer_shift(sums, tap * channels * width), count * width, splits, split_step)
+    for c in range(count):
+        of_channel = pointer_shift(sums, c * width)
+        transpose(of_channel, channels * width, taps, rows, pointer_shift(target, c * taps), depth)
 
 
 @functools.cache
@@ -344,9 +363,11 @@ def convolve_backward(grad, x, weight, out, places, stride, padding, dilation, r
     dw = np.empty(weight.shape, dtype) if need_weight else None
     db = np.empty(len(weight), dtype) if need_bias else None
     if need_weight:
-        chunks = -(-plan.depth // REDUCED)
+        channels = shape[1]
+        each = max(1, REDUCED // (plan.depth // channels))
+        chunks = -(-channels // each)
         numbers = (plan.splits, plan.parts, plan.depth, plan.pitch, len(weight), chunks, int(need_bias),
-                   plan.least)  # fmt: skip
+                   plan.least, channels, int(plan.by_place), each)  # fmt: skip
         panels = -(-plan.pitch // (2 * vector))
         arrays = (partials, bias_partials, dw, nothing if db is None else db)
         launch(_add_up, arrays, numbers, panels * chunks, 4.0 * plan.splits * weight.size)

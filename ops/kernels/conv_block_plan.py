@@ -21,9 +21,10 @@ from .halo import halo_table
 
 __all__ = ["HEADER", "LISTS", "PHASE", "BackwardPlan", "backward_plan"]
 
-HEADER = 23  # numbers of a plan before its tables
+HEADER = 25  # numbers of a plan before its tables
 LISTS = 4  # numbers before lists
 PHASE = 6  # numbers of a phase
+CACHE = 3 * 2**14  # bytes of the images, or the lines of one, that all tiles of a weight gradient pass over
 SPLITS = 16  # partial sums of a weight gradient, at most
 SUMS = 2**18  # elements of all partial sums together, at most: 1 MiB of float32
 
@@ -67,6 +68,7 @@ class BackwardPlan(NamedTuple):
     least: int
     listed: bool
     dots: bool
+    by_place: bool
 
 
 def _phase_tables(size, geometry, summed, packed, pitch, in_pitch, images_each):
@@ -105,8 +107,10 @@ def backward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, i
     elements of a block there; taps, row and column step between the inputs of two output pixels, number
     of phases, input pitch, elements of an image of the input's gradient, elements of a block's copy of
     the input; whether there are lists, smallest width of a panel, whether the input's gradient is made of
-    dot products.  Then come the halo's table, the taps' offsets, and PHASE numbers for each phase:
-    pixels of an image, depth, places of its pixels, targets and taps after the phases, and of its weights.
+    dot products; whether the weight's gradient has its taps in the order (row, column, channel), and how many
+    lines of the output it takes at once.  Then come the halo's table, the taps' offsets, and PHASE numbers
+    for each phase: pixels of an image, depth, places of its pixels, targets and taps after the phases, and of
+    its weights.
     """
     images, channels = shape[:2]
     out_channels, kernel = weight_shape[0], weight_shape[2:]
@@ -116,12 +120,20 @@ def backward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, i
     listed = not pool and worth_lists(images, geometry)
     halo = image_copy(shape, steps) if listed else halo_table(shape, steps, padding)
     taps = tap_offsets(channels, kernel, dilation, halo[7:11])
+    # The numbers that a tile of taps needs of a pixel shall stand side by side.
+    by_place = not listed and halo[8] == 1
+    if by_place:
+        taps = taps.reshape(channels, -1).T.ravel()
 
     depth, taps_each = len(taps), kernel[0] * kernel[1]
     pixels = rows * columns
     splits = max(1, min(images, SPLITS, SUMS // (depth * pitch), images * pixels // BLOCK))
     parts = 1 if splits >= TASKS else -(-TASKS // (2 * splits))
     images_each = max(1, min(-(-images // splits), BLOCK // max(1, pixels)))
+    line = stride[0] * (shape[3] + 2 * padding[1]) * channels + columns * pitch  # and of the gradient
+    lines_each = max(1, CACHE // (line * itemsize))
+    if not listed:
+        images_each = max(1, min(images_each, lines_each // max(1, rows)))
 
     vector = channel_pitch(1, itemsize)
     least = vector if listed else least_width(itemsize)
@@ -143,10 +155,11 @@ def backward_plan(shape, steps, weight_shape, stride, padding, dilation, pool, i
         images, splits, parts, images_each, out_channels, pitch, rows, columns, pool, row_step,
         image_step, lead, images_each * image_step, depth, stride[0] * halo[9], stride[1] * halo[10],
         count, in_pitch, shape[2] * shape[3] * in_pitch, images_each * halo[12], listed, least, dots,
+        by_place, lines_each,
     ]  # fmt: skip
     table = np.concatenate([header, halo, taps, phases, *tables]).astype(np.int64)
     scratch = images_each * (image_step + halo[12]) + 2 * vector + DOT_SUMS
     return BackwardPlan(
         table, np.array(numbers, np.int64), splits, parts, depth, pitch, in_pitch, scratch,
-        taps_each * packed, count, least, listed, dots,
+        taps_each * packed, count, least, listed, dots, by_place,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from ops.core import Op, array_of
 from ops.indexing.items import assign, setitem
 from ops.promotion import can_cast
 from ops.shape.layout import view_scatter
-from tinygrad_hw.autograd.callers import user_line, warn_user
+from tinygrad_hw.autograd.callers import call_site, warn_user
 from tinygrad_hw.autograd.graph import OpNode, link, link_view
 from tinygrad_hw.autograd.mode import mode
 from tinygrad_hw.autograd.nodes import Accumulate, Edge, Overwrite
@@ -109,10 +109,10 @@ class SharedMemory:
 
     # ------------------------------------------------------------------ changes in place
 
-    def _bump(self, where: str | None = None) -> None:
-        """Count an in-place change and remember the line that made it."""
+    def _bump(self, where: str | tuple | None = None) -> None:
+        """Count an in-place change and remember the call that made it, or ``where``; see `text_of`."""
         self._version_counter[0] += 1
-        self._version_counter[1] = where or user_line()
+        self._version_counter[1] = where or call_site()
 
     def _check_inplace(self, recorded: bool = False) -> None:
         """Refuse an in-place change that would lose a gradient or write to repeated memory.

@@ -15,6 +15,7 @@ import numpy as np
 from . import vector  # noqa: F401 - gives vectors their operators
 from .jit import part
 from .launch import Launch, Task, address_of
+from .maps import parameters
 from .simd import lanes_of, pointer_shift, vector_load, vector_splat, vector_store
 
 __all__ = ["adam", "sgd"]
@@ -119,13 +120,12 @@ def _launch(task, dtype, width, sizes, flags, cost):
 
 
 def _sweep(task, rows, options, flags, cost):
-    """Launch an update of ``rows`` of arrays with floating-point ``options`` and integer ``flags``."""
+    """Launch an update of ``rows`` of arrays with an array of ``options`` and integer ``flags``."""
     arrays = tuple(itertools.chain.from_iterable(rows))
     sizes = tuple([row[0].size for row in rows])
     # Rows that share memory are updated one after the other, as they are by NumPy.
     if sum(sizes) > BLOCK and _share_memory(arrays):
         cost = 0
-    options = np.array(options, rows[0][0].dtype)
     _launch(task, options.dtype, len(rows[0]), sizes, flags, cost)(options, *arrays)
 
 
@@ -144,7 +144,8 @@ def sgd(rows, lr, direction, decay, momentum, fresh, starts, nesterov) -> None:
     [0.5, 0.5, 0.5]
     """
     flags = decay != 0, len(rows[0]) == 3, starts, nesterov
-    _sweep(_sgd, rows, (lr, direction, decay, momentum, fresh), flags, _SGD_COST)
+    options = parameters((lr, direction, decay, momentum, fresh), rows[0][0].dtype)
+    _sweep(_sgd, rows, options, flags, _SGD_COST)
 
 
 def adam(rows, lr, direction, shrink, decay, beta1, beta2, correction, eps) -> None:
@@ -162,5 +163,6 @@ def adam(rows, lr, direction, shrink, decay, beta1, beta2, correction, eps) -> N
     >>> p.item(), m.item(), v.item()
     (0.9, 0.5, 0.25)
     """
-    options = lr, direction, shrink, decay, 1 - beta1, beta2, 1 - beta2, correction, eps
+    options = np.array((lr, direction, shrink, decay, 1 - beta1, beta2, 1 - beta2, correction, eps),
+                       rows[0][0].dtype)  # other ones in every step
     _sweep(_adam, rows, options, (decay != 0, len(rows[0]) == 5), _ADAM_COST)

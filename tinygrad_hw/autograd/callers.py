@@ -8,7 +8,7 @@ import types
 
 from ops.callers import inside, warn_user
 
-__all__ = ["call_site", "inside", "line_of", "user_line", "warn_user"]
+__all__ = ["call_site", "inside", "line_of", "text_of", "user_line", "warn_user"]
 
 
 def call_site() -> tuple[types.CodeType, int]:
@@ -51,3 +51,16 @@ def user_line() -> str:
     True
     """
     return line_of(call_site())
+
+
+def text_of(where: str | tuple) -> str:
+    """What was noted of a change, as a text: it may be one, or a `call_site`, or that and the method called.
+
+    >>> text_of("by the optimizer"), text_of((call_site(), "optimizer.step()")).endswith(", optimizer.step()")
+    ('by the optimizer', True)
+    """
+    if isinstance(where, str):
+        return where
+    if isinstance(where[0], tuple):
+        return f"{line_of(where[0])}, {where[1]}"
+    return line_of(where)

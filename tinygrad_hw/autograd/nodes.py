@@ -13,7 +13,7 @@ import weakref
 import numpy as np
 
 from ops.core import Traced
-from tinygrad_hw.autograd.callers import call_site, line_of
+from tinygrad_hw.autograd.callers import call_site, line_of, text_of
 
 __all__ = ["Accumulate", "Edge", "Node", "Overwrite", "node_number", "numbers"]
 
@@ -115,8 +115,8 @@ class Node:
             "one of the variables needed for gradient computation has been modified by an inplace "
             f"operation: {'the result' if what == 'ans' else what} of shape {array.shape}, saved by "
             f"{self.name()}, is at version {counter[0]}; expected version {version} instead. It was changed "
-            f"at {counter[1]}. Write the result to a new tensor there (x = x + 1 for x += 1), or clone() "
-            f"the value first. {self.describe()} was called at {self.where}."
+            f"at {text_of(counter[1])}. Write the result to a new tensor there (x = x + 1 for x += 1), or "
+            f"clone() the value first. {self.describe()} was called at {self.where}."
         )
 
 

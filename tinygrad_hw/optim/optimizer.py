@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ops.promotion import default_dtype
-from tinygrad_hw.autograd.callers import user_line
+from tinygrad_hw.autograd.callers import call_site
 from tinygrad_hw.autograd.mode import enable_grad
 from tinygrad_hw.hooks import RemovableHandle
 from tinygrad_hw.optim.advice import no_parameters, note_use, warn_of_replaced
@@ -171,7 +171,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        where = f"{user_line()}, optimizer.step()"
+        where = call_site(), "optimizer.step()"
         for group in self.param_groups:
             self._step_group(group, where)
         if self._first_step:
@@ -179,8 +179,8 @@ class Optimizer:
             warn_of_replaced(self.param_groups)
         return loss
 
-    def _step_group(self, group: dict, where: str) -> None:
-        """Update the parameters of a group and count the change, made at the user's line ``where``."""
+    def _step_group(self, group: dict, where: tuple) -> None:
+        """Update the parameters of a group and count the change, made by the call ``where``."""
         changed, entries, new = [], [], {}
         known = self.state.get
         for parameter in group["params"]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .channels_last import channel_pitch
 from .cpu import lanes
-from .winograd_transforms import KERNELS, PLANES
+from .winograd_transforms import KERNELS, PLANES, SPREAD
 
 __all__ = ["DEPTH", "Plan", "correlation_plan", "weight_plan"]
 
@@ -72,7 +72,7 @@ def correlation_plan(images, channels, out_channels, rows, columns, out_size, pa
     tiles = images_each * rows_each * columns
     depth = min(DEPTH, channels)
     sizes = (
-        PLANES * (tiles * pitch + length),
+        PLANES * (tiles * pitch + SPREAD // itemsize),
         PLANES * (2 * tiles + 1) * length,
         KERNELS * length,
         PLANES * (2 * depth + 1) * length,
@@ -105,8 +105,8 @@ def weight_plan(images, channels, out_channels, rows, columns, padding, itemsize
     tiles = images_each * rows_each * columns
     splits = max(1, min(SPLITS, blocks, PARTIALS // (partial * itemsize)))
     sizes = (
-        PLANES * (tiles * pitch + length),
-        PLANES * (tiles * out_pitch + length),
+        PLANES * (tiles * pitch + SPREAD // itemsize),
+        PLANES * (tiles * out_pitch + SPREAD // itemsize),
         *_strip_sizes(rows_each, columns, max(pitch, out_pitch)),
         (KERNELS + PLANES * (2 * min(DEPTH, channels) + 1)) * length if blocks == 1 else 0,
     )

@@ -14,6 +14,7 @@ from .winograd_transforms import (
     PLANES,
     finish_weight_gradient,
     multiply_planes,
+    plane_step,
     spread_tiles,
     transform_inputs,
     transform_weights,
@@ -88,7 +89,7 @@ def correlate(arrays, numbers, task, worker):
 
     first_image, images, first_row, rows = _block(plan, task // parts)
     tiles = images * rows * columns
-    input_plane = tiles * pitch + lanes
+    input_plane = plane_step(tiles * pitch, lanes)
     for n in range(images):
         _read_gradient(
             source, output, winners, gradient, first_image + n, 0, channels, 2 * first_row - row_padding,
@@ -187,7 +188,8 @@ def correlate_weight(arrays, numbers, task, worker):
     for number in range(split * blocks // splits, (split + 1) * blocks // splits):
         first_image, images, first_row, rows = _block(plan, number)
         tiles = images * rows * columns
-        input_plane, spread_plane = tiles * pitch + lanes, tiles * spread_pitch + lanes
+        input_plane = plane_step(tiles * pitch, lanes)
+        spread_plane = plane_step(tiles * spread_pitch, lanes)
         for n in range(images):
             image, tile = first_image + n, n * rows * columns
             _read_gradient(

@@ -11,8 +11,8 @@ it is A^T ((G g G^T) * (B^T d B)) A (Lavin and Gray, "Fast Algorithms for Convol
 2016; the sign of the last row is ours): 16 products instead of 36.  Over many tiles and channels, place
 (i, j) of the 4 x 4 becomes a matrix product of its own; all values of one place form a *plane*.
 
-Everything here has its channels side by side, in whole vectors.  A plane's step is one vector longer
-than the plane: steps that are multiples of 4 KiB would map all planes to the same places of the cache.
+Everything here has its channels side by side, in whole vectors.  The steps between planes are chosen so that
+the planes' equal places fall on different places of a first-level cache, which repeat after 4 KiB.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 
 from .channels_last import transpose
-from .cpu import REGISTERS
+from .cpu import REGISTERS, VECTOR_BYTES
 from .jit import part
 from .planes import fill_zeros
 from .simd import (
@@ -43,8 +43,10 @@ __all__ = [
     "ROWS",
     "KERNELS",
     "PLANES",
+    "SPREAD",
     "finish_weight_gradient",
     "multiply_planes",
+    "plane_step",
     "spread_tiles",
     "transform_inputs",
     "transform_weights",
@@ -54,8 +56,21 @@ __all__ = [
 
 PLANES = 16
 KERNELS = 9 * 16  # vectors of gathered kernels
+SPREAD = 512  # bytes: at most so much lies between two planes
 ROWS = 8 if REGISTERS == 32 else 6
 _FEW_ROWS = ROWS // 2
+
+
+@part
+def plane_step(elements, lanes):
+    """Elements from one plane of transformed pixels to the next, for planes of so many elements.
+
+    An odd multiple of 256 bytes: 16 planes lie in 16 places of the cache.  With one vector between them, two
+    and more shared each place: 0.5 of the time of the inputs' and the gradients' transforms.
+    """
+    unit = SPREAD // VECTOR_BYTES * lanes
+    return elements + (unit // 2 - elements) % unit
+
 
 # ---------------------------------------------------------------- products
 

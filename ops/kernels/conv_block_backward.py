@@ -262,12 +262,17 @@ _listed_gradients = _gradients(True)
 
 @part
 def _add_splits(sums, count, splits, split_step):
-    """Add ``count`` elements, in whole vectors, of all other splits to the first one's."""
-    for j in range(0, count, lanes_of(sums)):
+    """Add ``count`` elements, and no more, of all other splits to the first one's."""
+    lanes = lanes_of(sums)
+    whole = count - count % lanes
+    for j in range(0, whole, lanes):
         total = vector_load(sums, j, None)
         for split in range(1, splits):
             total = vector_add(total, vector_load(sums, split * split_step + j, None))
         vector_store(sums, j, total, None)
+    for j in range(whole, count):
+        for split in range(1, splits):
+            sums[j] += sums[split * split_step + j]
 
 
 @Task

@@ -52,7 +52,7 @@ class Tensor(Hooks, SharedMemory, Layout, Traced):
     array: np.ndarray
     _history: Edge | None  # (node, output index) that a gradient for this Tensor goes to
     _view: View | None  # how it was taken from another Tensor, if it is a view
-    _version_counter: list  # how often the memory was changed in place, and the line of the last change
+    _version_counter: list  # how often the memory was changed in place, and the call of the last change
     _grad = _accumulator = _post_accumulate_hooks = None
     _used: tuple[int, int] | None = None  # of a gradient: the versions that optimizer.step() used, see there
     deferred = False  # whether the values may be uncomputed, or in another order than they seem

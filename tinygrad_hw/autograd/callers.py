@@ -8,7 +8,7 @@ import types
 
 from ops.callers import inside, warn_user
 
-__all__ = ["call_site", "inside", "line_of", "text_of", "user_line", "warn_user"]
+__all__ = ["call_site", "inside", "line_of", "text_of", "warn_user"]
 
 
 def call_site() -> tuple[types.CodeType, int]:
@@ -42,15 +42,6 @@ def _line(code: types.CodeType, instruction: int, filename: str) -> str:
     """
     line = next((line for start, end, line in code.co_lines() if start <= instruction < end), None)
     return f"{filename}:{line or code.co_firstlineno} in {code.co_name}"
-
-
-def user_line() -> str:
-    """``file:line in function`` of the innermost call from outside the engine.
-
-    >>> user_line().endswith(":1 in <module>")
-    True
-    """
-    return line_of(call_site())
 
 
 def text_of(where: str | tuple) -> str:
